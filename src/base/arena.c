@@ -1,0 +1,92 @@
+/* arena.c - chunked bump allocation under a cap. */
+#include "base/arena.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+enum { ARENA_ALIGN_MAX = 64, ARENA_CHUNK_BYTES = 32 * 1024, ARENA_LARGE_BYTES = ARENA_CHUNK_BYTES / 4 };
+
+typedef struct tdm__arena_chunk {
+    struct tdm__arena_chunk *next;
+    size_t cap;  /* bytes behind the head */
+    size_t used;
+    alignas(ARENA_ALIGN_MAX) unsigned char bytes[];
+} tdm__arena_chunk;
+
+void tdm__arena_init(tdm__arena *a, const char *name, size_t bytes_max)
+{
+    *a = (tdm__arena){.name = name, .bytes_max = bytes_max};
+}
+
+void tdm__arena_reset(tdm__arena *a)
+{
+    while (a->chunks) {
+        tdm__arena_chunk *next = a->chunks->next;
+        free(a->chunks);
+        a->chunks = next;
+    }
+    a->bytes_taken = 0;
+}
+
+static tdm__arena_chunk *chunk_add(tdm__arena *a, size_t cap)
+{
+    size_t total;
+    if (!tdm__add_size(cap, sizeof(tdm__arena_chunk) + ARENA_ALIGN_MAX, &total))
+        return NULL;
+    total = tdm__align_up(total, ARENA_ALIGN_MAX);
+    if (total > a->bytes_max || a->bytes_taken > a->bytes_max - total)
+        return NULL;
+    tdm__arena_chunk *c = aligned_alloc(ARENA_ALIGN_MAX, total);
+    if (!c)
+        return NULL;
+    memset(c, 0, total);
+    c->cap = total - sizeof *c;
+    a->bytes_taken += total;
+    a->bytes_high = tdm__max_size(a->bytes_high, a->bytes_taken);
+    return c;
+}
+
+void *tdm__arena_alloc(tdm__arena *a, size_t n, size_t align)
+{
+    assert(align > 0 && align <= ARENA_ALIGN_MAX && (align & (align - 1)) == 0);
+    tdm__arena_chunk *c = a->chunks;
+    if (c) {
+        size_t at = tdm__align_up(c->used, align);
+        if (at <= c->cap && n <= c->cap - at) {
+            c->used = at + n;
+            return c->bytes + at;
+        }
+    }
+    bool large = n > ARENA_LARGE_BYTES;
+    tdm__arena_chunk *fresh = chunk_add(a, large ? n : ARENA_CHUNK_BYTES);
+    if (!fresh)
+        return NULL;
+    fresh->used = n;
+    if (large && c) { /* keep filling the current small chunk */
+        fresh->next = c->next;
+        c->next = fresh;
+    } else {
+        fresh->next = c;
+        a->chunks = fresh;
+    }
+    return fresh->bytes;
+}
+
+void *tdm__arena_array(tdm__arena *a, size_t count, size_t size)
+{
+    size_t n;
+    return tdm__mul_size(count, size, &n) ? tdm__arena_alloc(a, n, alignof(max_align_t)) : NULL;
+}
+
+char *tdm__arena_dup(tdm__arena *a, tdm__str s)
+{
+    char *copy = tdm__arena_alloc(a, s.len + 1, 1);
+    if (copy && s.len > 0)
+        memcpy(copy, s.ptr, s.len);
+    return copy;
+}

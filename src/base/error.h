@@ -1,0 +1,24 @@
+/* error.h - how a failure gets its sentence: TDM_FAIL at the point of knowledge, TDM_TRY to forward it.
+ *
+ * Upper layers add context only when it names something new. err may be NULL everywhere.
+ */
+#ifndef TDM_BASE_ERROR_H
+#define TDM_BASE_ERROR_H
+
+#include "tandem/status.h"
+
+/* Writes code and the formatted sentence into *err (if given) and returns code. Long sentences are cut at a
+ * UTF-8 border. */
+__attribute__((format(printf, 3, 4))) tdm_status tdm__fail(tdm_error *err, tdm_status code, const char *fmt, ...);
+
+#define TDM_FAIL(err, code, ...) return tdm__fail((err), (code), __VA_ARGS__)
+
+/* Forwards any error of expr; notes (> 0) pass as success of the call. */
+#define TDM_TRY(expr)                                                      \
+    do {                                                                   \
+        tdm_status tdm_try_status = (expr);                                \
+        if (tdm_try_status < 0)                                            \
+            return tdm_try_status;                                         \
+    } while (0)
+
+#endif

@@ -1,0 +1,79 @@
+/* command.h - the table of subcommands, and what they share: options, exit codes, one-line errors.
+ *
+ * stdout carries only the answer, all else goes to stderr. Each command is one file cmd_NAME.c with one function.
+ */
+#ifndef TDM_CLI_COMMAND_H
+#define TDM_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "os/cpu.h"
+#include "tandem/status.h"
+
+typedef enum tdm__exit {
+    TDM__EXIT_DONE = 0,
+    TDM__EXIT_FAILED = 1,
+    TDM__EXIT_USAGE = 2,
+    TDM__EXIT_REFUSED = 3,   /* by policy */
+    TDM__EXIT_INTEGRITY = 4, /* a checksum or a signature does not match */
+} tdm__exit;
+
+/* Where this user's files lie: --home DIR (TANDEM_HOME) or the XDG folders. */
+typedef struct tdm__home {
+    char state[512];
+    char cache[512];
+    char config[512];
+} tdm__home;
+
+typedef enum tdm__option_kind {
+    TDM__OPTION_FLAG,  /* bool *    */
+    TDM__OPTION_TEXT,  /* const char ** */
+    TDM__OPTION_COUNT, /* size_t *  within min .. max */
+    TDM__OPTION_U64,   /* uint64_t * */
+    TDM__OPTION_REAL,  /* double *  within min .. max */
+} tdm__option_kind;
+
+/* One row an option: the table is the parser and the help. */
+typedef struct tdm__option {
+    const char *name;  /* "--temp" or "-p" */
+    const char *value; /* what the help calls the value, NULL for flags */
+    const char *help;
+    tdm__option_kind kind;
+    void *out;
+    double min, max; /* COUNT, REAL */
+} tdm__option;
+
+/* Options that every command takes. */
+typedef struct tdm__common {
+    tdm__home home;
+    bool json, quiet;
+    size_t n_threads; /* 0: all */
+    tdm__isa isa_max;
+    size_t n_ctx;     /* -c; 0: the default */
+    size_t n_parallel; /* --parallel; 0: the command's default */
+} tdm__common;
+
+/* Parses argv[1..] by the command's rows (terminated by name NULL) and the common ones; what is no option lands in
+ * args (at most args_max, *n_args). On false the exit code is *code: --help printed, or a usage error was. */
+bool tdm__options_parse(const char *command, const char *synopsis, const tdm__option *rows, int argc, char **argv,
+                        tdm__common *common, const char **args, size_t args_max, size_t *n_args, int *code);
+
+/* Prints "tandem COMMAND: sentence" and gives the exit code that belongs to the status. */
+int tdm__command_fail(const char *command, const tdm_error *err);
+
+/* MODEL (path, catalogue name or unique prefix) to the path of a file that exists. */
+tdm_status tdm__command_model_path(const tdm__common *common, const char *model, char *path, size_t path_cap,
+                                   tdm_error *err);
+
+int tdm__cmd_pull(int argc, char **argv);
+int tdm__cmd_models(int argc, char **argv);
+int tdm__cmd_info(int argc, char **argv);
+int tdm__cmd_tokenize(int argc, char **argv);
+int tdm__cmd_bench(int argc, char **argv);
+int tdm__cmd_perplexity(int argc, char **argv);
+int tdm__cmd_chat(int argc, char **argv);
+int tdm__cmd_serve(int argc, char **argv);
+
+#endif

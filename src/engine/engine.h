@@ -1,0 +1,125 @@
+/* engine.h - one model serving several sequences at once on one thread that owns them all.
+ *
+ * Callers on any thread submit jobs (token ids in, text events out); a bounded queue refuses what it cannot hold.
+ * The engine's thread keeps n_slots sequences, each with its KV cache and the tokens in it; a job gets the free slot
+ * that shares the longest prefix with its prompt, and only the rest is computed. Each turn of the loop is one batch:
+ * the next token of every running answer, and a chunk of one waiting prompt. Rows do not influence each other
+ * (forward.h), so an answer has the same bits alone and in company. Raw text of a model: no policy here.
+ */
+#ifndef TDM_ENGINE_ENGINE_H
+#define TDM_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "engine/sampler.h"
+#include "model/model.h"
+#include "os/cpu.h"
+#include "tandem/status.h"
+#include "text/tokenizer.h"
+
+typedef struct tdm__engine tdm__engine;
+typedef struct tdm__job tdm__job;
+
+typedef struct tdm__engine_options {
+    int n_threads;     /* 0: as many as the process may use */
+    tdm__isa isa_max;
+    size_t n_ctx;      /* positions a slot; 0: 4096 or what the model was trained for, if that is less */
+    size_t n_slots;    /* sequences at once; 0: 1 */
+    size_t n_queue;    /* jobs that may wait beyond those; 0: none */
+    uint64_t memory_bytes_max; /* 0: what the machine has free */
+} tdm__engine_options;
+
+/* What an engine takes beside the mapped file. */
+typedef struct tdm__engine_memory {
+    uint64_t kv_bytes;
+    uint64_t scratch_bytes; /* forward pass, logits, samplers, token histories */
+} tdm__engine_memory;
+
+tdm_status tdm__engine_estimate(const tdm__model *m, const tdm__engine_options *o, tdm__engine_memory *out,
+                                tdm_error *err);
+
+/* m and t are borrowed and outlive the engine. ERR_LIMIT when the estimate exceeds the memory, before any of it is
+ * taken. Starts the engine's thread. */
+tdm_status tdm__engine_create(const tdm__model *m, const tdm__tokenizer *t, const tdm__engine_options *o,
+                              tdm__engine **out, tdm_error *err);
+
+/* Cancels what runs, waits for the thread. Every job has had its DONE event when it returns. */
+void tdm__engine_destroy(tdm__engine *e);
+
+size_t tdm__engine_n_ctx(const tdm__engine *e);
+
+typedef enum tdm__finish {
+    TDM__FINISH_NONE = 0,
+    TDM__FINISH_STOP,      /* the model ended its turn, or a stop string came */
+    TDM__FINISH_LENGTH,    /* max_tokens or the context's end */
+    TDM__FINISH_CANCELLED,
+    TDM__FINISH_ERROR,
+} tdm__finish;
+
+/* One generated token, for logprobs. Valid during the event. */
+typedef struct tdm__token_info {
+    tdm__token_prob chosen;
+    const tdm__token_prob *top; /* [n_top] */
+    int n_top;
+} tdm__token_info;
+
+typedef struct tdm__job_timings {
+    size_t n_prompt;        /* tokens of the prompt */
+    size_t n_prompt_reused; /* of these, found in the slot's cache */
+    size_t n_generated;
+    double queue_ms, prompt_ms, decode_ms;
+} tdm__job_timings;
+
+typedef enum tdm__job_event_kind {
+    TDM__JOB_TEXT = 1, /* released text; also zero bytes with tokens whose text is still held back */
+    TDM__JOB_DONE,     /* the last one, always exactly one */
+} tdm__job_event_kind;
+
+typedef struct tdm__job_event {
+    tdm__job_event_kind kind;
+    tdm__str text;                 /* TEXT: whole UTF-8 characters, never part of a stop string */
+    const tdm__token_info *tokens; /* TEXT: the tokens that were generated since the last event */
+    size_t n_tokens;
+    tdm__finish finish;            /* DONE */
+    tdm_error error;               /* DONE with FINISH_ERROR */
+    tdm__job_timings timings;      /* DONE */
+} tdm__job_event;
+
+/* Called on the engine's thread; must not block and not call the engine except tdm__job_cancel. */
+typedef void (*tdm__job_fn)(void *user, const tdm__job_event *ev);
+
+enum { TDM__STOPS_MAX = 8, TDM__STOP_BYTES_MAX = 256 };
+
+typedef struct tdm__job_params {
+    const int32_t *prompt; /* copied; 1 .. n_ctx - 1 ids of the vocabulary */
+    size_t n_prompt;
+    size_t max_tokens;     /* 0: until the context is full */
+    tdm__sampling sampling;
+    tdm__str stops[TDM__STOPS_MAX]; /* copied; each 1 .. TDM__STOP_BYTES_MAX bytes */
+    size_t n_stops;
+    int n_top_logprobs;    /* -1: no logprobs wanted */
+    bool ignore_end;       /* go on after an end token (bench) */
+} tdm__job_params;
+
+/* ERR_BUSY when slots and queue are full, ERR_LIMIT for a prompt longer than the context, ERR_INVAL. On success
+ * exactly one DONE follows, perhaps before this returns. */
+tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
+                              tdm_error *err);
+
+/* From any thread, any number of times until destroy; the engine notices within a layer. */
+void tdm__job_cancel(tdm__job *j);
+
+/* Gives the handle back; only after DONE was delivered (waits for the delivery to return). Sets *j = NULL. */
+void tdm__job_destroy(tdm__job **j);
+
+typedef struct tdm__engine_stats {
+    size_t n_slots, n_running, n_queued;
+    uint64_t n_jobs_done, n_prompt_tokens, n_generated_tokens;
+} tdm__engine_stats;
+
+void tdm__engine_get_stats(tdm__engine *e, tdm__engine_stats *out); /* any thread */
+
+#endif

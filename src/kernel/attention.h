@@ -1,0 +1,57 @@
+/* attention.h - causal grouped-query attention over a KV cache in f16, and the layout of that cache.
+ *
+ * Keys lie in tiles of 16 positions, transposed ([tile][d][16]), so that 16 scores are 16 lanes and no lane is ever
+ * summed across; values lie by position ([pos][d]), so that lanes are dimensions. Both are read once for all query
+ * heads of a group and all tokens of a tile. What is computed for one query is defined below and does not depend on
+ * which queries are computed beside it:
+ *      score[j] = (sum over ascending d, by fma, of q[d] * k[j][d]) * scale        for j = 0 .. pos
+ *      softmax in 16 partial sums (lane j mod 16), then a fixed tree
+ *      out[d]   = sum over ascending j, by fma, of p[j] * v[j][d]
+ */
+#ifndef TDM_KERNEL_ATTENTION_H
+#define TDM_KERNEL_ATTENTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "os/team.h"
+
+struct tdm__kernels;
+
+enum { TDM__KV_TILE = 16 };
+
+/* The cache of one sequence in one layer. Memory is the owner's; capacity is a multiple of TDM__KV_TILE. */
+typedef struct tdm__kv_layer {
+    uint16_t *k; /* f16 [n_kv_heads][capacity / 16][head_dim][16] */
+    uint16_t *v; /* f16 [n_kv_heads][capacity][head_dim] */
+    size_t capacity;
+} tdm__kv_layer;
+
+/* One query row: a token of some sequence. Rows of one sequence with ascending positions should be neighbours, they
+ * then share the reading of the cache. */
+typedef struct tdm__attention_row {
+    const float *q; /* [n_heads][head_dim], rotated */
+    float *out;     /* [n_heads][head_dim] */
+    const tdm__kv_layer *kv;
+    size_t pos; /* attends to positions 0 .. pos; pos < kv->capacity */
+} tdm__attention_row;
+
+typedef struct tdm__attention_shape {
+    size_t n_heads;
+    size_t n_kv_heads; /* divides n_heads */
+    size_t head_dim;   /* a multiple of 2, at most 256 */
+    float scale;       /* usually 1 / sqrt(head_dim) */
+} tdm__attention_shape;
+
+/* Writes one token's keys and values ([n_kv_heads][head_dim] each) at pos. */
+void tdm__kv_store(const struct tdm__kernels *kn, const tdm__attention_shape *s, tdm__kv_layer *kv, size_t pos,
+                   const float *k, const float *v);
+
+/* Scratch that tdm__attention needs for a team of n_threads at a context of n_ctx positions; 64-byte aligned. */
+size_t tdm__attention_scratch_bytes(const tdm__attention_shape *s, size_t n_ctx, int n_threads);
+
+/* All rows in one run of the team. Keys and values of all rows' positions are stored before. */
+void tdm__attention(const struct tdm__kernels *kn, tdm__team *team, const tdm__attention_shape *s,
+                    const tdm__attention_row *rows, size_t n_rows, void *scratch, size_t scratch_bytes);
+
+#endif

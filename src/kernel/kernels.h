@@ -1,0 +1,106 @@
+/* kernels.h - the table of kernels of one instruction set level, chosen once at run time (dav1d's way).
+ *
+ * A table is filled with the reference C first, then by each level in ascending order up to the wanted one; a level
+ * replaces what it does better. Every entry gives the same bits at every level: the order of float operations is
+ * part of its definition (stated here), integers are exact. Tables are plain memory of the owner, immutable after
+ * init, shared by all threads.
+ */
+#ifndef TDM_KERNEL_KERNELS_H
+#define TDM_KERNEL_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/quant.h"
+#include "os/cpu.h"
+
+enum {
+    TDM__PANEL_ROWS = 16,  /* weight rows handled together: the lanes of one 512-bit register */
+    TDM__SLAB_COLS = 256,  /* k values of a slab: the super-block of the K types */
+    TDM__SLAB_RUNS = 8,    /* runs of 32 values in a slab */
+};
+
+/* 16 rows x up to 256 columns of weights, unpacked. 64-byte aligned. Stored value = weight's integer + offset of
+ * the type, so that it is unsigned: byte (g, r, j) of run b is row r, column 32 b + 4 g + j. */
+typedef struct tdm__slab {
+    uint8_t q[TDM__SLAB_RUNS][8][TDM__PANEL_ROWS][4];
+    float scale[2 * TDM__SLAB_RUNS][TDM__PANEL_ROWS]; /* a run of 32: first TDM__SLAB_RUNS; a run of 16: all */
+    float min[2 * TDM__SLAB_RUNS][TDM__PANEL_ROWS];   /* as scale; only for types with minima */
+} tdm__slab;
+
+/* 16 rows x 256 columns of float weights, unpacked: value of row r, column k at [k][r]. */
+typedef struct tdm__slab_f32 {
+    float w[TDM__SLAB_COLS][TDM__PANEL_ROWS];
+} tdm__slab_f32;
+
+/* One token's activations for one slab: a * scale = x, sums of each 16 values for offsets and minima. 64-aligned. */
+typedef struct tdm__act_slab {
+    int8_t q[TDM__SLAB_COLS];
+    float scale[TDM__SLAB_RUNS];
+    int16_t sum[2 * TDM__SLAB_RUNS];
+} tdm__act_slab;
+
+/* How a type's slab is multiplied. */
+typedef enum tdm__dot_kind {
+    TDM__DOT_RUN32 = 0, /* Q4_0, Q5_0, Q8_0 */
+    TDM__DOT_RUN32_MIN, /* Q4_1, Q5_1, Q4_K, Q5_K */
+    TDM__DOT_RUN16,     /* Q6_K, Q3_K */
+    TDM__DOT_RUN16_MIN, /* Q2_K */
+    TDM__DOT_KIND_COUNT
+} tdm__dot_kind;
+
+/* Unpacks n_cols (a multiple of the type's block, at most 256) columns of n_rows (1 .. 16) rows; rows lie row_bytes
+ * apart. Missing rows are zero. */
+typedef void (*tdm__unpack_fn)(const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols, tdm__slab *out);
+typedef void (*tdm__unpack_f32_fn)(const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols,
+                                   tdm__slab_f32 *out);
+
+/* acc[t][r] continues the sum defined in matmul.h over one slab. n_cols a multiple of 32. offset: 0..128. */
+typedef void (*tdm__dot_fn)(const tdm__slab *w, size_t n_cols, int offset, const tdm__act_slab *a, size_t n_tokens,
+                            float (*acc)[TDM__PANEL_ROWS]);
+typedef void (*tdm__dot_f32_fn)(const tdm__slab_f32 *w, size_t n_cols, const float *x, size_t x_stride,
+                                size_t n_tokens, float (*acc)[TDM__PANEL_ROWS]);
+
+typedef struct tdm__kernels {
+    tdm__isa isa;
+    /* matmul */
+    tdm__unpack_fn unpack[TDM__TYPE_COUNT];         /* quantised types */
+    tdm__unpack_f32_fn unpack_f32[TDM__TYPE_COUNT]; /* F32, F16, BF16 */
+    tdm__dot_fn dot[TDM__DOT_KIND_COUNT];
+    tdm__dot_f32_fn dot_f32;
+    /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart: for each run of 32, scale = max|x| / 127,
+     * q = round to nearest even(x * (127 / max|x|)), or all zero. A value that is not finite gives scale NaN. */
+    void (*quantize)(const float *x, size_t n, tdm__act_slab *out, size_t stride);
+    /* rows */
+    void (*rms_norm)(const float *x, const float *weight, float eps, float *out, size_t n); /* 16 partial sums */
+    void (*add)(float *x, const float *y, size_t n);                                        /* x += y */
+    void (*silu_mul)(const float *gate, const float *up, float *out, size_t n); /* gate / (1 + exp(-gate)) * up */
+    /* Rotates n_heads heads of head_dim in place; cos, sin: [n_rot / 2]. norm: pairs (2i, 2i+1); neox: (i, i + n_rot/2). */
+    void (*rope_norm)(float *x, size_t n_heads, size_t head_dim, size_t n_rot, const float *cos, const float *sin);
+    void (*rope_neox)(float *x, size_t n_heads, size_t head_dim, size_t n_rot, const float *cos, const float *sin);
+    /* attention (definitions in attention.h) */
+    void (*store_f16)(const float *x, uint16_t *out, size_t n, size_t out_stride);
+    /* Queries [n_q][head_dim] (rows q_stride apart) against n_tiles key tiles [tile][head_dim][16] of one kv head. */
+    void (*scores)(const uint16_t *k_tiles, size_t n_tiles, size_t head_dim, const float *q, size_t q_stride,
+                   size_t n_q, float scale, float *scores, size_t scores_stride);
+    /* In place over n values: exp(x - max), then times 1 / sum. */
+    void (*softmax)(float *x, size_t n);
+    /* out[q][d] = sum over j < n_pos[q]: the queries read the same values v [pos][head_dim]. */
+    void (*mix)(const uint16_t *v, size_t head_dim, const float *p, size_t p_stride, const size_t *n_pos, size_t n_q,
+                float *out, size_t out_stride);
+} tdm__kernels;
+
+/* Fills *k for the lower of `ceiling` and what the machine has. */
+void tdm__kernels_init(tdm__kernels *k, tdm__isa ceiling);
+
+/* Reference C: is what the kernels mean. */
+void tdm__kernels_init_c(tdm__kernels *k);
+
+#if defined(__x86_64__)
+void tdm__kernels_init_x86(tdm__kernels *k, tdm__isa isa);
+#endif
+
+/* exp in float by range reduction and a polynomial, the same bits at every level; see rows.c for its bound. */
+float tdm__expf(float x);
+
+#endif

@@ -1,0 +1,66 @@
+/* matmul.h - weights times activations: the one way a matrix of a model is multiplied.
+ *
+ *      GGUF rows ─unpack─► slab (16 rows x 256 k, in L1) ─dot─► 16 sums a token
+ *                                  ▲
+ *      activations ─quantise once─►│ (int8, a scale for each 32 values), shared by all matrices that read them
+ *
+ * Weights stay as they are in the file; a slab of 16 rows is unpacked into a fixed layout in cache and used for all
+ * tokens of the call. One token or five hundred take the same way, so a row's result has the same bits in any batch,
+ * on any number of threads, and on any instruction set. Packed files of a later day replace `unpack`, nothing else.
+ *
+ * The sum of a row r and a token t is defined as (float operations in this order, no contraction but the fma shown):
+ *      acc = 0; for each run of 32 (or 16) values k, ascending:
+ *          i   = exact integer sum of q[r][k] * a[t][k]
+ *          acc = fma((float)i, scale[r] * act_scale[t], acc)
+ *          if the type has minima: acc = fma(min[r], act_scale[t] * (float)sum(a[t][k]), acc)
+ * and for F32, F16, BF16 weights as acc = fma(w[r][k], x[t][k], acc) over ascending k, on unquantised activations.
+ */
+#ifndef TDM_KERNEL_MATMUL_H
+#define TDM_KERNEL_MATMUL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/quant.h"
+#include "os/cpu.h"
+#include "os/team.h"
+
+struct tdm__kernels;
+
+/* A matrix in a file: n_rows rows of n_cols values, row r at data + r * row_bytes. Borrowed, immutable. */
+typedef struct tdm__weight {
+    const uint8_t *data;
+    tdm__type type;
+    size_t n_rows;
+    size_t n_cols; /* multiple of the type's block_values */
+    size_t row_bytes;
+} tdm__weight;
+
+/* Activations of n_tokens rows, as both kinds of weights need them. Memory is the caller's, 64-byte aligned. */
+typedef struct tdm__acts {
+    const float *x;         /* [n_tokens][n_cols], for float weights */
+    struct tdm__act_slab *q; /* [ceil(n_cols / 256)][n_tokens], for quantised weights */
+    size_t n_tokens;
+    size_t n_cols;
+} tdm__acts;
+
+/* Bytes of q for that many tokens and columns; a multiple of 64. */
+size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols);
+
+/* Fills a->q from a->x, tokens split over the team. */
+void tdm__acts_quantize(const struct tdm__kernels *k, tdm__team *team, tdm__acts *a);
+
+/* One product of a shared run: out[t][r] = bias[r] + sum. */
+typedef struct tdm__matmul_job {
+    const tdm__weight *w;
+    const float *bias; /* [n_rows] or NULL */
+    float *out;        /* [n_tokens][out_stride] */
+    size_t out_stride; /* floats from one token's row to the next, >= n_rows */
+} tdm__matmul_job;
+
+/* All jobs in one run of the team (q, k, v share their activations, gate and up theirs). Every w->n_cols equals
+ * a->n_cols; a->q may be NULL when all weights are float. */
+void tdm__matmul(const struct tdm__kernels *k, tdm__team *team, const tdm__matmul_job *jobs, size_t n_jobs,
+                 const tdm__acts *a);
+
+#endif

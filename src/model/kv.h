@@ -1,0 +1,27 @@
+/* kv.h - the keys and values of one sequence, in f16, all layers; sized and taken at create.
+ *
+ * It knows nothing of tokens: which positions are valid is its owner's business.
+ */
+#ifndef TDM_MODEL_KV_H
+#define TDM_MODEL_KV_H
+
+#include <stddef.h>
+
+#include "kernel/attention.h"
+#include "model/model.h"
+#include "tandem/status.h"
+
+typedef struct tdm__kv {
+    tdm__kv_layer *layers; /* [n_layers] */
+    size_t n_layers;
+    size_t capacity; /* positions, a multiple of TDM__KV_TILE */
+    void *memory;
+} tdm__kv;
+
+/* Bytes for n_ctx positions. */
+size_t tdm__kv_bytes(const tdm__model *m, size_t n_ctx);
+
+tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_error *err);
+void tdm__kv_fini(tdm__kv *kv);
+
+#endif

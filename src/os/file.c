@@ -1,0 +1,165 @@
+/* file.c - the POSIX side of file.h. */
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+int tdm__map_open(const char *path, tdm__map *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    struct stat st;
+    int rc = 0;
+    void *ptr = NULL;
+    if (fstat(fd, &st) != 0)
+        rc = errno;
+    else if (!S_ISREG(st.st_mode))
+        rc = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    else if (st.st_size > 0) {
+        ptr = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (ptr == MAP_FAILED)
+            rc = errno;
+    }
+    close(fd);
+    if (rc == 0)
+        *out = (tdm__map){.ptr = ptr, .len = (size_t)st.st_size};
+    return rc;
+}
+
+void tdm__map_close(tdm__map *m)
+{
+    if (m->ptr)
+        munmap((void *)(uintptr_t)m->ptr, m->len);
+    *m = (tdm__map){0};
+}
+
+static int read_all(int fd, size_t len_max, char **out, size_t *len)
+{
+    size_t cap = 4096, n = 0;
+    char *bytes = malloc(cap + 1);
+    while (bytes) {
+        ssize_t got = read(fd, bytes + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 || n + (size_t)got > len_max) {
+            int rc = got < 0 ? errno : EFBIG;
+            free(bytes);
+            return rc;
+        }
+        if (got == 0) {
+            bytes[n] = '\0';
+            *out = bytes;
+            *len = n;
+            return 0;
+        }
+        n += (size_t)got;
+        if (n == cap) {
+            cap *= 2;
+            char *more = realloc(bytes, cap + 1);
+            if (!more)
+                free(bytes);
+            bytes = more;
+        }
+    }
+    return ENOMEM;
+}
+
+int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int rc = read_all(fd, len_max, out, len);
+    close(fd);
+    return rc;
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, bytes, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
+static int sync_parent(const char *path)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int n = slash ? snprintf(dir, sizeof dir, "%.*s/", (int)(slash - path), path) : snprintf(dir, sizeof dir, ".");
+    if (n < 0 || (size_t)n >= sizeof dir)
+        return ENAMETOOLONG;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int rc = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return rc;
+}
+
+int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode)
+{
+    char tmp[PATH_MAX];
+    int n = snprintf(tmp, sizeof tmp, "%s.XXXXXX", path);
+    if (n < 0 || (size_t)n >= sizeof tmp)
+        return ENAMETOOLONG;
+    int fd = mkstemp(tmp);
+    if (fd < 0)
+        return errno;
+    int rc = fchmod(fd, (mode_t)mode) == 0 ? write_all(fd, bytes, len) : errno;
+    if (close(fd) != 0 && rc == 0)
+        rc = errno;
+    if (rc == 0 && rename(tmp, path) != 0)
+        rc = errno;
+    if (rc != 0) {
+        unlink(tmp);
+        return rc;
+    }
+    return sync_parent(path);
+}
+
+int tdm__dir_make(const char *path, unsigned mode)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof part)
+        return len == 0 ? ENOENT : ENAMETOOLONG;
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, (mode_t)mode) != 0 && errno != EEXIST)
+            return errno;
+        part[i] = kept;
+    }
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return errno;
+    return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+}
+
+int tdm__disk_free(const char *path, uint64_t *bytes)
+{
+    struct statvfs vfs;
+    if (statvfs(path, &vfs) != 0)
+        return errno;
+    *bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+    return 0;
+}

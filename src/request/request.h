@@ -1,0 +1,98 @@
+/* request.h - the spine: the one way from an application's question to an answer.
+ *
+ * decide -> screen(in) -> render + tokenise -> engine -> screen(out) -> label -> events. Only this folder reaches a
+ * back end. The decision comes first and has an id (128 random bits); today it is the built-in market's: this
+ * device's own model, nothing leaves. Screening and labels have their places here and say "not built".
+ */
+#ifndef TDM_REQUEST_REQUEST_H
+#define TDM_REQUEST_REQUEST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/engine.h"
+#include "tandem/status.h"
+
+/* What a process serves: one model, perhaps still on its way. All functions of the service may be called from any
+ * thread. */
+typedef struct tdm__service tdm__service;
+
+typedef enum tdm__service_state {
+    TDM__SERVICE_DOWNLOADING = 0, /* detail: per cent */
+    TDM__SERVICE_LOADING,
+    TDM__SERVICE_READY,
+    TDM__SERVICE_FAILED, /* detail in the error */
+} tdm__service_state;
+
+tdm_status tdm__service_create(tdm__service **out, tdm_error *err);
+void tdm__service_destroy(tdm__service *s); /* cancels and waits for all requests */
+
+/* For the loader: progress, failure, or the model at path under its display name. load blocks while it opens. */
+void tdm__service_set_downloading(tdm__service *s, int percent);
+void tdm__service_set_failed(tdm__service *s, const tdm_error *err);
+tdm_status tdm__service_load(tdm__service *s, const char *path, const char *model_name,
+                             const tdm__engine_options *o, tdm_error *err);
+
+typedef struct tdm__service_status {
+    tdm__service_state state;
+    int percent;             /* DOWNLOADING */
+    tdm_error error;         /* FAILED */
+    char model_name[128];    /* READY, else "" */
+    size_t n_ctx;            /* READY */
+    int64_t loaded_unix_s;   /* READY */
+    tdm__engine_stats stats; /* READY */
+} tdm__service_status;
+
+void tdm__service_get_status(tdm__service *s, tdm__service_status *out);
+
+enum { TDM__DECISION_ID_BYTES = 16, TDM__DECISION_ID_TEXT = 2 * TDM__DECISION_ID_BYTES + 1 };
+
+typedef struct tdm__chat_request {
+    json_t *messages;   /* array of {role, content: string}; kept by reference count, not changed by anybody */
+    size_t max_tokens;  /* 0: until the context is full */
+    tdm__sampling sampling;
+    tdm__str stops[TDM__STOPS_MAX];
+    size_t n_stops;
+    int n_top_logprobs; /* -1: none wanted */
+} tdm__chat_request;
+
+typedef enum tdm__event_kind {
+    TDM__EVENT_DECISION = 1, /* always the first */
+    TDM__EVENT_TEXT,
+    TDM__EVENT_DONE,         /* always the last, exactly one */
+} tdm__event_kind;
+
+/* The same events go to HTTP, the CLI and the C API. Pointers are valid during the call. */
+typedef struct tdm__event {
+    tdm__event_kind kind;
+    const char *decision_id;       /* always: hex text */
+    const char *model_name;        /* always */
+    tdm__str text;                 /* TEXT */
+    const tdm__token_info *tokens; /* TEXT: as in engine.h */
+    size_t n_tokens;
+    tdm__finish finish;            /* DONE */
+    tdm_error error;               /* DONE with FINISH_ERROR */
+    tdm__job_timings timings;      /* DONE */
+    const char *screening;         /* DONE: "not built" */
+    const char *label;             /* DONE: "not built" */
+} tdm__event;
+
+/* On a thread of the service; must not block. */
+typedef void (*tdm__event_fn)(void *user, const tdm__event *ev);
+
+typedef struct tdm__request tdm__request;
+
+/* Queues the request and returns at once; rendering and tokenising happen on a thread of the service, so a prompt
+ * that the template refuses or that is too long comes as DONE with FINISH_ERROR (ERR_INVAL, ERR_LIMIT). Refused at
+ * once: ERR_BUSY when the queue is full, ERR_UPSTREAM when the service is not READY (the sentence says its state). */
+tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__event_fn fn, void *user,
+                              tdm__request **out, tdm_error *err);
+
+void tdm__request_cancel(tdm__request *r);   /* any thread, until destroy */
+void tdm__request_destroy(tdm__request **r); /* after DONE was delivered */
+
+/* The text of one token, for logprobs ("" for control tokens). Borrowed from the loaded model. */
+tdm__str tdm__service_token_text(tdm__service *s, int32_t id);
+
+#endif
