@@ -21,7 +21,7 @@ typedef struct tdm__row {
     int32_t token;
     size_t pos;      /* its position; all earlier positions of kv are filled or come earlier in the batch */
     tdm__kv *kv;     /* the sequence's cache: this row is stored there */
-    float *logits;   /* [n_vocab] to fill, or NULL: not wanted */
+    bool wants_logits;
 } tdm__row;
 
 /* Scratch for batches of up to n_rows_max rows; made once, then nothing is allocated. One owner at a time. */
@@ -35,9 +35,11 @@ tdm_status tdm__forward_create(const tdm__model *m, const tdm__kernels *k, tdm__
                                size_t n_ctx_max, tdm__forward **out, tdm_error *err);
 void tdm__forward_destroy(tdm__forward *f);
 
-/* Runs the batch (1 <= n <= n_rows_max). Rows of one sequence stand together in ascending positions. cancel may be
- * NULL; it is looked at before each layer, and when it is set the result is ERR_CANCELLED and the caches hold
- * nothing valid at the rows' positions. */
-tdm_status tdm__forward_run(tdm__forward *f, const tdm__row *rows, size_t n, const atomic_bool *cancel);
+/* Runs the batch (1 <= n <= n_rows_max). Rows of one sequence stand together in ascending positions. The logits of
+ * the i-th row that wants them go to logits + i * n_vocab (NULL when no row does). cancel may be NULL; it is looked
+ * at before each layer, and when it is set the result is ERR_CANCELLED and the caches hold nothing valid at the rows'
+ * positions. */
+tdm_status tdm__forward_run(tdm__forward *f, const tdm__row *rows, size_t n, float *logits,
+                            const atomic_bool *cancel);
 
 #endif
