@@ -10,27 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "kernel/matmul.h"
 #include "model/family.h"
 #include "model/gguf.h"
+#include "model/hparams.h"
 #include "tandem/status.h"
-
-/* Sizes as the file states them, checked against each other and against the tensors. */
-typedef struct tdm__hparams {
-    size_t n_layers;
-    size_t n_embd;
-    size_t n_heads;
-    size_t n_kv_heads;
-    size_t head_dim;
-    size_t n_ff;
-    size_t n_vocab;
-    size_t n_ctx_train; /* the longest context the model says it can take */
-    size_t n_rot;       /* rotated dimensions of a head */
-    float rope_base;
-    float rope_scale;   /* positions are multiplied by it: 1 / rope.scaling.factor */
-    float norm_eps;
-    float attention_scale;
-} tdm__hparams;
 
 /* One block. A weight with data NULL and a bias that is NULL are absent in this family. */
 typedef struct tdm__layer {
@@ -54,7 +39,7 @@ typedef struct tdm__model {
     const float *output_norm; /* [n_embd] */
     const float *rope_factors; /* [n_rot / 2] that divide the angles, or NULL */
     tdm__layer *layers;       /* [n_layers] */
-    float *aligned_floats;    /* owned copies of float vectors that are not aligned in the file, or NULL */
+    tdm__arena arena;         /* layers, and copies of vectors that the file holds unaligned or not as F32 */
 } tdm__model;
 
 /* Opens the file, picks the family by general.architecture and checks every shape. */

@@ -1,0 +1,50 @@
+/* kv.c - one zeroed block for the caches of all layers. Pages that no position has touched cost no memory. */
+#include "model/kv.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/checked.h"
+#include "base/error.h"
+
+enum { KV_ALIGN = 64 };
+
+/* f16 values of keys (or of values) in one layer. */
+static size_t layer_values(const tdm__hparams *hp, size_t capacity)
+{
+    return hp->n_kv_heads * hp->head_dim * capacity;
+}
+
+static size_t capacity_for(size_t n_ctx) { return tdm__align_up(n_ctx, TDM__KV_TILE); }
+
+size_t tdm__kv_bytes(const tdm__model *m, size_t n_ctx)
+{
+    const tdm__hparams *hp = &m->hp;
+    size_t halves = 2 * hp->n_layers * layer_values(hp, capacity_for(n_ctx));
+    return halves * sizeof(uint16_t) + hp->n_layers * sizeof(tdm__kv_layer) + KV_ALIGN;
+}
+
+tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_error *err)
+{
+    const tdm__hparams *hp = &m->hp;
+    *kv = (tdm__kv){.n_layers = hp->n_layers, .capacity = capacity_for(n_ctx)};
+    kv->layers = calloc(hp->n_layers, sizeof kv->layers[0]);
+    kv->memory = calloc(1, tdm__kv_bytes(m, n_ctx));
+    if (!kv->layers || !kv->memory) {
+        tdm__kv_fini(kv);
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the cache of %zu positions: it takes %zu bytes", n_ctx,
+                 tdm__kv_bytes(m, n_ctx));
+    }
+    uint16_t *at = (uint16_t *)tdm__align_up((uintptr_t)kv->memory, KV_ALIGN);
+    size_t n = layer_values(hp, kv->capacity);
+    for (size_t l = 0; l < hp->n_layers; l++, at += 2 * n)
+        kv->layers[l] = (tdm__kv_layer){.k = at, .v = at + n, .capacity = kv->capacity};
+    return TDM_OK;
+}
+
+void tdm__kv_fini(tdm__kv *kv)
+{
+    free(kv->layers);
+    free(kv->memory);
+    *kv = (tdm__kv){0};
+}
