@@ -11,6 +11,10 @@
  * UTF-8 border. */
 __attribute__((format(printf, 3, 4))) tdm_status tdm__fail(tdm_error *err, tdm_status code, const char *fmt, ...);
 
+/* The same for a failed system call: "sentence: reason". ENOENT gives ERR_NOT_FOUND, ENOMEM ERR_NOMEM, all else
+ * ERR_IO. */
+__attribute__((format(printf, 3, 4))) tdm_status tdm__fail_os(tdm_error *err, int os_error, const char *fmt, ...);
+
 #define TDM_FAIL(err, code, ...) return tdm__fail((err), (code), __VA_ARGS__)
 
 /* Forwards any error of expr; notes (> 0) pass as success of the call. */

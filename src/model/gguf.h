@@ -16,6 +16,8 @@
 #include "kernel/quant.h"
 #include "tandem/status.h"
 
+/* Limits: 65,536 keys of at most 65,535 bytes, 262,144 tensors, 4 dimensions, alignment 8 .. 65,536. The index takes
+ * at most about six times the bytes of the entries it stands for: what a file cannot show, it cannot make us allocate. */
 enum { TDM__GGUF_DIMS_MAX = 4 };
 
 /* Values are those of the file format. */
@@ -25,30 +27,33 @@ typedef enum tdm__gguf_type {
     TDM__GGUF_TYPE_COUNT
 } tdm__gguf_type;
 
-/* One metadata value. Scalars are widened; which member holds follows from type. */
+/* A metadata value. Scalars are widened; which member holds follows from the type. */
+typedef union tdm__gguf_value {
+    uint64_t u; /* U8, U16, U32, U64, BOOL */
+    int64_t i;  /* I8, I16, I32, I64 */
+    double f;   /* F32, F64 */
+    tdm__str s; /* STRING */
+    struct {
+        tdm__gguf_type type;        /* of the elements; no nested arrays */
+        uint64_t len;
+        const unsigned char *bytes; /* unaligned, little endian */
+        uint64_t first_string;      /* index of the first element in the string table, for STRING */
+    } array;
+} tdm__gguf_value;
+
 typedef struct tdm__gguf_kv {
-    tdm__str key;
+    tdm__str key; /* printable ASCII */
     tdm__gguf_type type;
-    union {
-        uint64_t u; /* U8 .. U64, BOOL */
-        int64_t i;  /* I8 .. I64 */
-        double f;   /* F32, F64 */
-        tdm__str s; /* STRING */
-        struct {
-            tdm__gguf_type type;        /* of the elements; no nested arrays */
-            uint64_t len;
-            const unsigned char *bytes; /* unaligned, little endian */
-            uint64_t first_string;      /* index of the first element in the string table, for STRING */
-        } array;
-    } v;
+    tdm__gguf_value v;
 } tdm__gguf_kv;
 
 typedef struct tdm__gguf_tensor {
-    tdm__str name;
+    tdm__str name; /* printable ASCII, at most 64 bytes */
     tdm__type type;
     uint32_t n_dims;
     uint64_t dims[TDM__GGUF_DIMS_MAX]; /* dims[0] is the row length; unused ones are 1 */
     uint64_t n_bytes;
+    uint64_t offset; /* from the begin of the data part; a multiple of the file's alignment */
     const unsigned char *data;
 } tdm__gguf_tensor;
 
@@ -76,7 +81,8 @@ const tdm__gguf_tensor *tdm__gguf_tensor_at(const tdm__gguf *g, size_t i);
 const tdm__gguf_tensor *tdm__gguf_tensor_find(const tdm__gguf *g, tdm__str name); /* NULL: absent */
 
 /* Typed reads of a key. Absent: *out keeps what it held and the result is TDM_END; a value of another kind or out of
- * range: ERR_FORMAT with a sentence. Any integer type is accepted for u64 when not negative. */
+ * range: ERR_FORMAT with a sentence. Any integer type is accepted for u64 when not negative, F32 and F64 for f32 when
+ * finite. */
 tdm_status tdm__gguf_get_u64(const tdm__gguf *g, const char *key, uint64_t *out, tdm_error *err);
 tdm_status tdm__gguf_get_f32(const tdm__gguf *g, const char *key, float *out, tdm_error *err);
 tdm_status tdm__gguf_get_bool(const tdm__gguf *g, const char *key, bool *out, tdm_error *err);
@@ -84,9 +90,13 @@ tdm_status tdm__gguf_get_str(const tdm__gguf *g, const char *key, tdm__str *out,
 tdm_status tdm__gguf_get_array(const tdm__gguf *g, const char *key, tdm__gguf_type element, const tdm__gguf_kv **out,
                                tdm_error *err);
 
-/* Element i (< len) of an array of the matching element type. */
+/* Element i (< len) of an array of the matching element type, in constant time. i64 takes any integer type and BOOL
+ * (a U64 beyond INT64_MAX comes out as INT64_MAX), f64 takes F32 and F64. */
 tdm__str tdm__gguf_array_str(const tdm__gguf *g, const tdm__gguf_kv *kv, uint64_t i);
 int64_t tdm__gguf_array_i64(const tdm__gguf_kv *kv, uint64_t i);
 double tdm__gguf_array_f64(const tdm__gguf_kv *kv, uint64_t i);
+
+/* "u32", "string" and so on, for messages. */
+const char *tdm__gguf_type_name(tdm__gguf_type type);
 
 #endif
