@@ -35,7 +35,8 @@ typedef enum tdm__option_kind {
     TDM__OPTION_REAL,  /* double *  within min .. max */
 } tdm__option_kind;
 
-/* One row an option: the table is the parser and the help. */
+/* One row an option: the table is the parser and the help. out keeps what it held when the option does not come; the
+ * last of several wins. TEXT is borrowed from argv. */
 typedef struct tdm__option {
     const char *name;  /* "--temp" or "-p" */
     const char *value; /* what the help calls the value, NULL for flags */
@@ -50,10 +51,13 @@ typedef struct tdm__common {
     tdm__home home;
     bool json, quiet;
     size_t n_threads; /* 0: all */
-    tdm__isa isa_max;
+    tdm__isa isa_max; /* this machine's, or what --isa lowers it to */
     size_t n_ctx;     /* -c; 0: the default */
     size_t n_parallel; /* --parallel; 0: the command's default */
 } tdm__common;
+
+/* dir (may be NULL: TANDEM_HOME, then XDG) to the three folders; makes none of them. */
+tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err);
 
 /* Parses argv[1..] by the command's rows (terminated by name NULL) and the common ones; what is no option lands in
  * args (at most args_max, *n_args). On false the exit code is *code: --help printed, or a usage error was. */
@@ -62,6 +66,9 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
 
 /* Prints "tandem COMMAND: sentence" and gives the exit code that belongs to the status. */
 int tdm__command_fail(const char *command, const tdm_error *err);
+
+/* Prints one line about a wrong call and gives TDM__EXIT_USAGE. */
+__attribute__((format(printf, 2, 3))) int tdm__command_usage(const char *command, const char *fmt, ...);
 
 /* MODEL (path, catalogue name or unique prefix) to the path of a file that exists. */
 tdm_status tdm__command_model_path(const tdm__common *common, const char *model, char *path, size_t path_cap,

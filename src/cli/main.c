@@ -1,0 +1,67 @@
+/* main.c - the tandem command: a table of subcommands.
+ *
+ * stdout carries only the answer. A reader that went away (a closed pipe) and a full disk are seen when it is
+ * flushed at the end: an answer that did not arrive is exit code 1.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/nearest.h"
+
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} command;
+
+static const command commands[] = {
+    {"info", tdm__cmd_info, "what a model file says about itself"},
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_commands(FILE *f)
+{
+    fprintf(f, "usage: tandem COMMAND [OPTIONS]\n\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].help);
+    fprintf(f, "\ntandem COMMAND --help lists a command's options; tandem --version names this build.\n");
+}
+
+static int run_command(const char *name, int argc, char **argv)
+{
+    tdm__nearest near = {.wanted = name, .wanted_len = strlen(name)};
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+        tdm__nearest_offer(&near, commands[i].name);
+    }
+    if (near.best)
+        fprintf(stderr, "tandem: %s is no command, %s is the nearest (tandem --help lists them)\n", name, near.best);
+    else
+        fprintf(stderr, "tandem: %s is no command (tandem --help lists them)\n", name);
+    return TDM__EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a peer that leaves is an error of that write, not the end of the process */
+    int code = TDM__EXIT_DONE;
+    if (argc < 2) {
+        print_commands(stderr);
+        code = TDM__EXIT_USAGE;
+    } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_commands(stdout);
+    } else if (strcmp(argv[1], "--version") == 0) {
+        printf("tandem %s\n", TANDEM_VERSION);
+    } else {
+        code = run_command(argv[1], argc - 1, argv + 1);
+    }
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == TDM__EXIT_DONE) {
+        fprintf(stderr, "tandem: the answer could not be written to standard output\n");
+        code = TDM__EXIT_FAILED;
+    }
+    return code;
+}
