@@ -30,7 +30,7 @@ void tdm__nearest_offer(tdm__nearest *n, const char *name)
     if (n->wanted_len > NEAREST_LEN_MAX || len > NEAREST_LEN_MAX)
         return;
     size_t d = distance(n->wanted, n->wanted_len, name, len);
-    size_t slip_max = tdm__max_size(1, tdm__min_size(3, tdm__max_size(len, n->wanted_len) / 2 - (len > 1)));
+    size_t slip_max = tdm__min_size(3, len / 3); /* "-p" is no slip of "-n" */
     if (d <= slip_max && (!n->best || d < n->best_distance)) {
         n->best = name;
         n->best_distance = d;

@@ -71,6 +71,7 @@ void tdm__gguf_close(tdm__gguf *g);
 const char *tdm__gguf_name(const tdm__gguf *g);    /* path or name given at open */
 uint32_t tdm__gguf_version(const tdm__gguf *g);
 size_t tdm__gguf_file_bytes(const tdm__gguf *g);
+const unsigned char *tdm__gguf_bytes(const tdm__gguf *g); /* the whole file */
 
 size_t tdm__gguf_kv_count(const tdm__gguf *g);
 const tdm__gguf_kv *tdm__gguf_kv_at(const tdm__gguf *g, size_t i);

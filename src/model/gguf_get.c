@@ -115,6 +115,7 @@ void tdm__gguf_close(tdm__gguf *g)
 const char *tdm__gguf_name(const tdm__gguf *g) { return g->name; }
 uint32_t tdm__gguf_version(const tdm__gguf *g) { return g->version; }
 size_t tdm__gguf_file_bytes(const tdm__gguf *g) { return g->len; }
+const unsigned char *tdm__gguf_bytes(const tdm__gguf *g) { return g->bytes; }
 size_t tdm__gguf_kv_count(const tdm__gguf *g) { return g->n_kvs; }
 size_t tdm__gguf_tensor_count(const tdm__gguf *g) { return g->n_tensors; }
 
