@@ -33,14 +33,17 @@ void tdm__arena_reset(tdm__arena *a)
     a->bytes_taken = 0;
 }
 
+/* Bytes that a new chunk may hold behind its head without passing the cap. */
+static size_t room_left(const tdm__arena *a)
+{
+    size_t left = a->bytes_max - a->bytes_taken; /* taken never passes max */
+    return left > sizeof(tdm__arena_chunk) ? (left - sizeof(tdm__arena_chunk)) & ~(size_t)(ARENA_ALIGN_MAX - 1) : 0;
+}
+
+/* cap <= room_left(a), which also keeps the sums below from wrapping. */
 static tdm__arena_chunk *chunk_add(tdm__arena *a, size_t cap)
 {
-    size_t total;
-    if (!tdm__add_size(cap, sizeof(tdm__arena_chunk) + ARENA_ALIGN_MAX, &total))
-        return NULL;
-    total = tdm__align_up(total, ARENA_ALIGN_MAX);
-    if (total > a->bytes_max || a->bytes_taken > a->bytes_max - total)
-        return NULL;
+    size_t total = sizeof(tdm__arena_chunk) + tdm__align_up(cap, ARENA_ALIGN_MAX);
     tdm__arena_chunk *c = aligned_alloc(ARENA_ALIGN_MAX, total);
     if (!c)
         return NULL;
@@ -63,7 +66,10 @@ void *tdm__arena_alloc(tdm__arena *a, size_t n, size_t align)
         }
     }
     bool large = n > ARENA_LARGE_BYTES;
-    tdm__arena_chunk *fresh = chunk_add(a, large ? n : ARENA_CHUNK_BYTES);
+    size_t room = room_left(a);
+    if (room == 0 || n > room)
+        return NULL;
+    tdm__arena_chunk *fresh = chunk_add(a, large ? n : tdm__min_size(ARENA_CHUNK_BYTES, room));
     if (!fresh)
         return NULL;
     fresh->used = n;
@@ -85,7 +91,8 @@ void *tdm__arena_array(tdm__arena *a, size_t count, size_t size)
 
 char *tdm__arena_dup(tdm__arena *a, tdm__str s)
 {
-    char *copy = tdm__arena_alloc(a, s.len + 1, 1);
+    size_t n;
+    char *copy = tdm__add_size(s.len, 1, &n) ? tdm__arena_alloc(a, n, 1) : NULL;
     if (copy && s.len > 0)
         memcpy(copy, s.ptr, s.len);
     return copy;

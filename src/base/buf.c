@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,10 @@
 
 enum { BUF_FIRST_CAP = 64 };
 
-void tdm__buf_init(tdm__buf *b, size_t len_max) { *b = (tdm__buf){.len_max = len_max}; }
+void tdm__buf_init(tdm__buf *b, size_t len_max)
+{
+    *b = (tdm__buf){.len_max = tdm__min_size(len_max, SIZE_MAX - 1)}; /* the NUL needs its byte */
+}
 
 void tdm__buf_fini(tdm__buf *b)
 {

@@ -1,7 +1,7 @@
 /* buf.h - a growing byte buffer that is born with its maximum (after curl's dynbuf).
  *
  * The bytes are always followed by a NUL that is not counted. A refused append leaves the content as it was, so a
- * caller may report the limit and go on. One owner, no locks.
+ * caller may report the limit and go on. What is appended must not lie in the buffer itself. One owner, no locks.
  */
 #ifndef TDM_BASE_BUF_H
 #define TDM_BASE_BUF_H

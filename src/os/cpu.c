@@ -102,15 +102,36 @@ static uint64_t memory_available_proc(void)
     return bytes;
 }
 
+/* Cached file pages of the cgroup. They count as its usage but are given back on demand; a model that was read once
+ * would else look like memory that is gone. */
+static uint64_t cgroup_cache_bytes(const char *path, const char *active, const char *inactive)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return 0;
+    char name[64];
+    uint64_t n, sum = 0;
+    while (fscanf(f, "%63s %" SCNu64, name, &n) == 2)
+        if (strcmp(name, active) == 0 || strcmp(name, inactive) == 0)
+            sum += n;
+    fclose(f);
+    return sum;
+}
+
 uint64_t tdm__memory_available(void)
 {
     uint64_t bytes = memory_available_proc();
-    uint64_t max, current;
+    uint64_t max, current, cache = 0;
     bool v2 = read_number("/sys/fs/cgroup/memory.max", &max) && read_number("/sys/fs/cgroup/memory.current", &current);
     bool v1 = !v2 && read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", &max) &&
               read_number("/sys/fs/cgroup/memory/memory.usage_in_bytes", &current);
+    if (v2)
+        cache = cgroup_cache_bytes("/sys/fs/cgroup/memory.stat", "active_file", "inactive_file");
+    if (v1)
+        cache = cgroup_cache_bytes("/sys/fs/cgroup/memory/memory.stat", "total_active_file", "total_inactive_file");
     if (v1 || v2) {
-        uint64_t left = max > current ? max - current : 0;
+        uint64_t used = current > cache ? current - cache : 0;
+        uint64_t left = max > used ? max - used : 0;
         if (left < bytes)
             bytes = left;
     }

@@ -1,4 +1,5 @@
 /* file.c - the POSIX side of file.h. */
+#define _GNU_SOURCE /* mkostemp */
 #include "os/file.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 int tdm__map_open(const char *path, tdm__map *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us before it is refused */
     if (fd < 0)
         return errno;
     struct stat st;
@@ -97,6 +98,7 @@ static int write_all(int fd, const char *bytes, size_t len)
     return fsync(fd) == 0 ? 0 : errno;
 }
 
+/* Makes the new name durable. A folder that may be written but not read cannot be synced: that is no failure. */
 static int sync_parent(const char *path)
 {
     char dir[PATH_MAX];
@@ -106,7 +108,7 @@ static int sync_parent(const char *path)
         return ENAMETOOLONG;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return errno;
+        return errno == EACCES ? 0 : errno;
     int rc = fsync(fd) == 0 ? 0 : errno;
     close(fd);
     return rc;
@@ -118,7 +120,7 @@ int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsi
     int n = snprintf(tmp, sizeof tmp, "%s.XXXXXX", path);
     if (n < 0 || (size_t)n >= sizeof tmp)
         return ENAMETOOLONG;
-    int fd = mkstemp(tmp);
+    int fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0)
         return errno;
     int rc = fchmod(fd, (mode_t)mode) == 0 ? write_all(fd, bytes, len) : errno;

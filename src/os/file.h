@@ -23,7 +23,8 @@ void tdm__map_close(tdm__map *m);
 /* Reads at most len_max bytes of a file into a malloc'd, NUL-terminated block owned by the caller; EFBIG if longer. */
 int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len);
 
-/* Writes path by a temporary neighbour, fsync and rename, with the given mode; on failure nothing is left behind. */
+/* Writes path by a temporary neighbour, fsync and rename, with the given mode. On failure nothing is left behind and
+ * what stood at path before still does; only when the folder's own sync fails (EIO) the new file is there already. */
 int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode);
 
 /* mkdir -p with the given mode for what is missing. */

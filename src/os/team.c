@@ -1,4 +1,8 @@
-/* team.c - generation counter + spin, then futex; no lock on the way. */
+/* team.c - generation counter + spin, then futex; no lock on the way.
+ *
+ * Whoever goes to sleep says so first and then looks again; whoever changes the word changes it first and then looks
+ * for sleepers. Both in sequential consistency, so one of the two always sees the other (Dekker).
+ */
 #define _GNU_SOURCE
 #include "os/team.h"
 
@@ -29,6 +33,7 @@ struct tdm__team {
     _Atomic uint32_t generation; /* bumped once a run; workers wait for it to change */
     _Atomic uint32_t n_sleeping; /* workers that are (about to be) in the futex on generation */
     _Atomic uint32_t n_busy;     /* workers still inside the run */
+    _Atomic bool caller_sleeps;  /* member 0 is (about to be) in the futex on n_busy */
     _Atomic bool stop;
     tdm__team_fn fn;
     void *ctx;
@@ -76,7 +81,7 @@ static void *worker_main(void *arg)
         if (atomic_load_explicit(&t->stop, memory_order_relaxed))
             return NULL;
         t->fn(t->ctx, w->i, t->n);
-        if (atomic_fetch_sub_explicit(&t->n_busy, 1, memory_order_acq_rel) == 1)
+        if (atomic_fetch_sub(&t->n_busy, 1) == 1 && atomic_load(&t->caller_sleeps))
             futex_wake_all(&t->n_busy);
     }
 }
@@ -104,8 +109,10 @@ void tdm__team_run(tdm__team *t, tdm__team_fn fn, void *ctx)
             return;
         cpu_relax();
     }
-    for (uint32_t busy; (busy = atomic_load_explicit(&t->n_busy, memory_order_acquire)) != 0;)
+    atomic_store(&t->caller_sleeps, true);
+    for (uint32_t busy; (busy = atomic_load(&t->n_busy)) != 0;)
         futex_wait(&t->n_busy, busy);
+    atomic_store(&t->caller_sleeps, false);
 }
 
 tdm__team *tdm__team_create(int n)
