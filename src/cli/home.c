@@ -27,6 +27,8 @@ static tdm_status xdg(char *out, size_t cap, const char *variable, const char *f
 
 tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
 {
+    if (dir && dir[0] == '\0')
+        TDM_FAIL(err, TDM_ERR_INVAL, "--home is empty, a folder is needed");
     if (!dir)
         dir = getenv("TANDEM_HOME");
     if (dir && dir[0] != '\0') {

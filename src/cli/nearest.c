@@ -1,4 +1,5 @@
-/* nearest.c - Levenshtein's distance (inserted, removed and changed letters), over short names only. */
+/* nearest.c - Levenshtein's distance (inserted, removed, changed letters) with swapped neighbours as one change, over
+ * short names only. */
 #include "cli/nearest.h"
 
 #include <string.h>
@@ -9,19 +10,19 @@ enum { NEAREST_LEN_MAX = 32 };
 
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    size_t row[NEAREST_LEN_MAX + 1]; /* distances of a's first i letters to b's first j */
+    size_t rows[3][NEAREST_LEN_MAX + 1]; /* of a's first i, i - 1, i - 2 letters to b's first j, in turns */
     for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
+        size_t *now = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+        now[0] = i;
         for (size_t j = 1; j <= b_len; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = tdm__min_size(change, tdm__min_size(row[j], row[j - 1]) + 1);
+            now[j] = tdm__min_size(last[j - 1] + (a[i - 1] != b[j - 1]), tdm__min_size(last[j], now[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = tdm__min_size(now[j], before[j - 2] + 1);
         }
     }
-    return row[b_len];
+    return rows[a_len % 3][b_len];
 }
 
 void tdm__nearest_offer(tdm__nearest *n, const char *name)
