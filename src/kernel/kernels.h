@@ -33,11 +33,14 @@ typedef struct tdm__slab_f32 {
     float w[TDM__SLAB_COLS][TDM__PANEL_ROWS];
 } tdm__slab_f32;
 
-/* One token's activations for one slab: a * scale = x, sums of each 16 values for offsets and minima. 64-aligned. */
+/* One token's activations for one slab: x = q * scale. The other fields are what a dot would else compute for each
+ * panel anew: offsets and minima of the weights multiply sums of q. 64-byte aligned. */
 typedef struct tdm__act_slab {
-    int8_t q[TDM__SLAB_COLS];
-    float scale[TDM__SLAB_RUNS];
-    int16_t sum[2 * TDM__SLAB_RUNS];
+    int8_t q[TDM__SLAB_COLS];               /* -127 .. 127 */
+    float scale[TDM__SLAB_RUNS];            /* of each run of 32 */
+    float scaled_sum[TDM__SLAB_RUNS];       /* scale * (float)sum of the run's q */
+    int32_t minus_sum[TDM__SLAB_RUNS];      /* minus the sum of the run's q */
+    int32_t minus_sum_half[TDM__SLAB_RUNS]; /* the same of its first 16 */
 } tdm__act_slab;
 
 /* How a type's slab is multiplied. */
@@ -50,12 +53,14 @@ typedef enum tdm__dot_kind {
 } tdm__dot_kind;
 
 /* Unpacks n_cols (a multiple of the type's block, at most 256) columns of n_rows (1 .. 16) rows; rows lie row_bytes
- * apart. Missing rows are zero. */
+ * apart. Missing rows are zero.
+ * Nothing outside the rows is read. */
 typedef void (*tdm__unpack_fn)(const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols, tdm__slab *out);
 typedef void (*tdm__unpack_f32_fn)(const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols,
                                    tdm__slab_f32 *out);
 
-/* acc[t][r] continues the sum defined in matmul.h over one slab. n_cols a multiple of 32. offset: 0..128. */
+/* acc[t][r] continues the sum defined in matmul.h over one slab. n_cols a multiple of 32. offset: a power of two up
+ * to 128, or 0. */
 typedef void (*tdm__dot_fn)(const tdm__slab *w, size_t n_cols, int offset, const tdm__act_slab *a, size_t n_tokens,
                             float (*acc)[TDM__PANEL_ROWS]);
 typedef void (*tdm__dot_f32_fn)(const tdm__slab_f32 *w, size_t n_cols, const float *x, size_t x_stride,
@@ -93,12 +98,14 @@ typedef struct tdm__kernels {
 /* Fills *k for the lower of `ceiling` and what the machine has. */
 void tdm__kernels_init(tdm__kernels *k, tdm__isa ceiling);
 
-/* Reference C: is what the kernels mean. */
-void tdm__kernels_init_c(tdm__kernels *k);
+/* How slabs of a quantised type are multiplied: the entry of `dot`, and the offset of the stored values. */
+typedef struct tdm__dot_traits {
+    tdm__dot_kind kind;
+    int offset;
+} tdm__dot_traits;
 
-#if defined(__x86_64__)
-void tdm__kernels_init_x86(tdm__kernels *k, tdm__isa isa);
-#endif
+/* type: a quantised one. */
+tdm__dot_traits tdm__dot_traits_get(tdm__type type);
 
 /* exp in float by range reduction and a polynomial, the same bits at every level; see rows.c for its bound. */
 float tdm__expf(float x);

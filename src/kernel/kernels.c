@@ -1,0 +1,39 @@
+/* kernels.c - fills a table of kernels: reference C first, then each level up to the one that is wanted. */
+#include "kernel/kernels.h"
+
+#include <string.h>
+
+#include "kernel/kernels_init.h"
+#include "kernel/unpack.h"
+
+tdm__dot_traits tdm__dot_traits_get(tdm__type type)
+{
+    static const tdm__dot_traits traits[TDM__TYPE_COUNT] = {
+        [TDM__TYPE_Q4_0] = {TDM__DOT_RUN32, 8},     [TDM__TYPE_Q4_1] = {TDM__DOT_RUN32_MIN, 0},
+        [TDM__TYPE_Q5_0] = {TDM__DOT_RUN32, 16},    [TDM__TYPE_Q5_1] = {TDM__DOT_RUN32_MIN, 0},
+        [TDM__TYPE_Q8_0] = {TDM__DOT_RUN32, 128},   [TDM__TYPE_Q2_K] = {TDM__DOT_RUN16_MIN, 0},
+        [TDM__TYPE_Q3_K] = {TDM__DOT_RUN16, 4},     [TDM__TYPE_Q4_K] = {TDM__DOT_RUN32_MIN, 0},
+        [TDM__TYPE_Q5_K] = {TDM__DOT_RUN32_MIN, 0}, [TDM__TYPE_Q6_K] = {TDM__DOT_RUN16, 32},
+    };
+    return traits[type];
+}
+
+void tdm__kernels_init_matmul_c(tdm__kernels *k)
+{
+    memcpy(k->unpack, tdm__unpack_c, sizeof k->unpack);
+    memcpy(k->unpack_f32, tdm__unpack_f32_c, sizeof k->unpack_f32);
+    tdm__kernels_init_dot_c(k);
+    tdm__kernels_init_quantize_c(k);
+}
+
+void tdm__kernels_init(tdm__kernels *k, tdm__isa ceiling)
+{
+    tdm__isa isa = tdm__cpu_isa();
+    if (isa > ceiling)
+        isa = ceiling;
+    memset(k, 0, sizeof *k);
+    k->isa = isa;
+    tdm__kernels_init_matmul_c(k);
+    tdm__kernels_init_rows_c(k);
+    tdm__kernels_init_attention_c(k);
+}

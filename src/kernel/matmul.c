@@ -1,0 +1,177 @@
+/* matmul.c - splits products over the team and walks their panels: unpack a slab, multiply all tokens, next slab.
+ *
+ * The panels (16 rows) of all jobs of a run lie end to end; each member gets one contiguous part of their bytes, the
+ * same in every call, because decoding is bound by memory and a steady forward stream is what the prefetchers follow.
+ * Tokens are walked in tiles whose activations stay in the second-level cache while all panels pass by. What a member
+ * keeps beside that is a slab and 16 sums a token, on its stack.
+ */
+#include "kernel/matmul.h"
+
+#include "kernel/kernels.h"
+
+enum {
+    TILE_TOKENS_MAX = 128,       /* 8 KB of sums */
+    TILE_TOKENS_MIN = 16,        /* so that an unpacked slab is used often enough, however wide the rows */
+    TILE_ACTS_BYTES = 512 << 10, /* activations of a tile: half of a usual second-level cache */
+    CACHE_LINE = 64,
+};
+
+static size_t slabs_of(size_t n_cols) { return (n_cols + TDM__SLAB_COLS - 1) / TDM__SLAB_COLS; }
+
+static size_t panels_of(size_t n_rows) { return (n_rows + TDM__PANEL_ROWS - 1) / TDM__PANEL_ROWS; }
+
+size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols) { return slabs_of(n_cols) * n_tokens * sizeof(tdm__act_slab); }
+
+typedef struct quantize_run {
+    const tdm__kernels *kernels;
+    const tdm__acts *acts;
+} quantize_run;
+
+static void quantize_member(void *ctx, int i, int n)
+{
+    const quantize_run *run = ctx;
+    const tdm__acts *a = run->acts;
+    size_t begin, end;
+    tdm__team_range(a->n_tokens, i, n, &begin, &end);
+    for (size_t t = begin; t < end; t++)
+        run->kernels->quantize(a->x + t * a->n_cols, a->n_cols, a->q + t, a->n_tokens);
+}
+
+void tdm__acts_quantize(const tdm__kernels *k, tdm__team *team, tdm__acts *a)
+{
+    quantize_run run = {k, a};
+    if (a->n_tokens == 1) /* not worth waking anybody */
+        quantize_member(&run, 0, 1);
+    else
+        tdm__team_run(team, quantize_member, &run);
+}
+
+typedef struct matmul_run {
+    const tdm__kernels *kernels;
+    const tdm__matmul_job *jobs;
+    size_t n_jobs;
+    const tdm__acts *acts;
+    size_t bytes; /* of all panels */
+} matmul_run;
+
+/* A panel within a token tile. */
+typedef struct panel {
+    const tdm__weight *w;
+    const uint8_t *rows;
+    size_t n_rows;
+    size_t first_token;
+    size_t n_tokens;
+} panel;
+
+/* Asks for part `s` of `n` of the panel that follows, while this one is computed: it is contiguous, and the memory
+ * then sees one linear stream although a slab is read from 16 rows. */
+static void prefetch_next(const panel *p, size_t s, size_t n)
+{
+    const uint8_t *next = p->rows + TDM__PANEL_ROWS * p->w->row_bytes;
+    const uint8_t *end = p->w->data + p->w->n_rows * p->w->row_bytes;
+    if (next >= end)
+        return;
+    size_t bytes = (size_t)(end - next);
+    if (bytes > TDM__PANEL_ROWS * p->w->row_bytes)
+        bytes = TDM__PANEL_ROWS * p->w->row_bytes;
+    for (size_t at = bytes * s / n; at < bytes * (s + 1) / n; at += CACHE_LINE)
+        __builtin_prefetch(next + at, 0, 2);
+}
+
+static void multiply_quantised(const matmul_run *run, const panel *p, float (*acc)[TDM__PANEL_ROWS])
+{
+    _Alignas(64) tdm__slab slab;
+    const tdm__kernels *k = run->kernels;
+    const tdm__type_traits *type = tdm__type_get((uint32_t)p->w->type);
+    tdm__dot_traits dot = tdm__dot_traits_get(p->w->type);
+    size_t n_slabs = slabs_of(p->w->n_cols);
+    for (size_t s = 0; s < n_slabs; s++) {
+        size_t col = s * TDM__SLAB_COLS, n_cols = p->w->n_cols - col;
+        if (n_cols > TDM__SLAB_COLS)
+            n_cols = TDM__SLAB_COLS;
+        prefetch_next(p, s, n_slabs);
+        k->unpack[p->w->type](p->rows + col / type->block_values * type->block_bytes, p->w->row_bytes, p->n_rows, n_cols,
+                              &slab);
+        k->dot[dot.kind](&slab, n_cols, dot.offset, run->acts->q + s * run->acts->n_tokens + p->first_token, p->n_tokens,
+                         acc);
+    }
+}
+
+static void multiply_float(const matmul_run *run, const panel *p, float (*acc)[TDM__PANEL_ROWS])
+{
+    _Alignas(64) tdm__slab_f32 slab;
+    const tdm__kernels *k = run->kernels;
+    size_t value_bytes = tdm__type_get((uint32_t)p->w->type)->block_bytes, stride = run->acts->n_cols;
+    for (size_t col = 0; col < p->w->n_cols; col += TDM__SLAB_COLS) {
+        size_t n_cols = p->w->n_cols - col;
+        if (n_cols > TDM__SLAB_COLS)
+            n_cols = TDM__SLAB_COLS;
+        k->unpack_f32[p->w->type](p->rows + col * value_bytes, p->w->row_bytes, p->n_rows, n_cols, &slab);
+        k->dot_f32(&slab, n_cols, run->acts->x + p->first_token * stride + col, stride, p->n_tokens, acc);
+    }
+}
+
+static void write_sums(const tdm__matmul_job *job, const panel *p, size_t first_row,
+                       const float (*acc)[TDM__PANEL_ROWS])
+{
+    for (size_t t = 0; t < p->n_tokens; t++) {
+        float *out = job->out + (p->first_token + t) * job->out_stride + first_row;
+        for (size_t r = 0; r < p->n_rows; r++)
+            out[r] = job->bias ? job->bias[first_row + r] + acc[t][r] : acc[t][r];
+    }
+}
+
+static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, size_t index, size_t first_token,
+                           size_t n_tokens)
+{
+    _Alignas(64) float acc[TILE_TOKENS_MAX][TDM__PANEL_ROWS];
+    size_t first_row = index * TDM__PANEL_ROWS, n_rows = job->w->n_rows - first_row;
+    if (n_rows > TDM__PANEL_ROWS)
+        n_rows = TDM__PANEL_ROWS;
+    panel p = {.w = job->w, .rows = job->w->data + first_row * job->w->row_bytes, .n_rows = n_rows,
+               .first_token = first_token, .n_tokens = n_tokens};
+    for (size_t t = 0; t < n_tokens; t++)
+        for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
+            acc[t][r] = 0;
+    if (run->kernels->unpack_f32[job->w->type])
+        multiply_float(run, &p, acc);
+    else
+        multiply_quantised(run, &p, acc);
+    write_sums(job, &p, first_row, (const float(*)[TDM__PANEL_ROWS])acc);
+}
+
+/* The panels of jobs that begin in bytes [begin, end) of the run. */
+static void multiply_part(const matmul_run *run, size_t begin, size_t end, size_t first_token, size_t n_tokens)
+{
+    size_t at = 0; /* where the job's panels begin */
+    for (size_t j = 0; j < run->n_jobs && at < end; j++) {
+        const tdm__weight *w = run->jobs[j].w;
+        size_t panel_bytes = TDM__PANEL_ROWS * w->row_bytes, n_panels = panels_of(w->n_rows);
+        size_t first = begin > at ? (begin - at + panel_bytes - 1) / panel_bytes : 0;
+        for (size_t i = first; i < n_panels && at + i * panel_bytes < end; i++)
+            multiply_panel(run, &run->jobs[j], i, first_token, n_tokens);
+        at += n_panels * panel_bytes;
+    }
+}
+
+static void matmul_member(void *ctx, int i, int n)
+{
+    const matmul_run *run = ctx;
+    size_t begin, end, tokens = run->acts->n_tokens;
+    tdm__team_range(run->bytes, i, n, &begin, &end);
+    size_t tile = TILE_ACTS_BYTES / tdm__acts_bytes(1, run->acts->n_cols);
+    if (tile > TILE_TOKENS_MAX)
+        tile = TILE_TOKENS_MAX;
+    if (tile < TILE_TOKENS_MIN)
+        tile = TILE_TOKENS_MIN;
+    for (size_t t = 0; t < tokens; t += tile)
+        multiply_part(run, begin, end, t, tokens - t < tile ? tokens - t : tile);
+}
+
+void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *jobs, size_t n_jobs, const tdm__acts *a)
+{
+    matmul_run run = {.kernels = k, .jobs = jobs, .n_jobs = n_jobs, .acts = a};
+    for (size_t j = 0; j < n_jobs; j++)
+        run.bytes += panels_of(jobs[j].w->n_rows) * TDM__PANEL_ROWS * jobs[j].w->row_bytes;
+    tdm__team_run(team, matmul_member, &run);
+}
