@@ -1,0 +1,6 @@
+/* rows_avx512.c - the row kernels on the registers of vec_avx512.h. */
+#include "kernel/x86/vec_avx512.h"
+
+#include "kernel/rows_template.h"
+
+void tdm__kernels_init_rows_avx512(tdm__kernels *k) { rows_init(k); }
