@@ -40,7 +40,8 @@ def expected(path):
         else:
             lines.append(("kv", field.name, NAMES[kind], element(kind, field.parts[field.data[0]])))
     for t in reader.tensors:
-        lines.append(("tensor", t.name, int(t.tensor_type), int(t.data_offset), int(t.n_bytes), [int(d) for d in t.shape]))
+        shape = [int(d) for d in t.shape]
+        lines.append(("tensor", t.name, int(t.tensor_type), int(t.data_offset), int(t.n_bytes), shape))
     return lines
 
 

@@ -38,13 +38,21 @@ typedef struct info {
     info_type types[TDM__TYPE_COUNT];
 } info;
 
+/* Bytes of the character that begins with c, 0 when none does. */
+static size_t utf8_width(unsigned char c)
+{
+    if (c < 0x80)
+        return 1;
+    return c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+}
+
 /* Printable ASCII as it is, well-formed UTF-8 beyond U+009F as it is, all else as '?'; cut to what fits. */
 static void clean(tdm__str s, char *out, size_t cap)
 {
     size_t n = 0;
     for (size_t i = 0; i < s.len && n + 5 < cap;) {
         unsigned char c = (unsigned char)s.ptr[i];
-        size_t len = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+        size_t len = utf8_width(c);
         bool good = len > 0 && len <= s.len - i && (len > 1 || (c >= 0x20 && c != 0x7F));
         for (size_t k = 1; good && k < len; k++)
             good = ((unsigned char)s.ptr[i + k] & 0xC0) == 0x80;

@@ -21,7 +21,8 @@ static tdm_status xdg(char *out, size_t cap, const char *variable, const char *f
         return join(out, cap, base, "/tandem", err);
     base = getenv("HOME");
     if (!base || base[0] != '/')
-        TDM_FAIL(err, TDM_ERR_INVAL, "there is no home folder: neither --home, TANDEM_HOME, %s nor HOME names one", variable);
+        TDM_FAIL(err, TDM_ERR_INVAL, "there is no home folder: neither --home, TANDEM_HOME, %s nor HOME names one",
+                 variable);
     return join(out, cap, base, fallback, err);
 }
 

@@ -17,7 +17,7 @@
 #include "tandem/status.h"
 
 /* Limits: 65,536 keys of at most 65,535 bytes, 262,144 tensors, 4 dimensions, alignment 8 .. 65,536. The index takes
- * at most about six times the bytes of the entries it stands for: what a file cannot show, it cannot make us allocate. */
+ * at most five times the bytes of the entries it stands for: what a file cannot show, it cannot make us allocate. */
 enum { TDM__GGUF_DIMS_MAX = 4 };
 
 /* Values are those of the file format. */

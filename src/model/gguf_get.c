@@ -27,7 +27,9 @@ size_t tdm__gguf_type_bytes(tdm__gguf_type type) { return types[type].bytes; }
 void tdm__gguf_load_scalar(tdm__gguf_type type, const unsigned char *p, tdm__gguf_value *v)
 {
     size_t n = tdm__gguf_type_bytes(type);
-    uint64_t bits = n == 8 ? tdm__gguf_load_u64(p) : n == 4 ? tdm__gguf_load_u32(p) : n == 2 ? p[0] | (uint64_t)p[1] << 8 : p[0];
+    uint64_t bits = 0;
+    for (size_t i = 0; i < n; i++)
+        bits |= (uint64_t)p[i] << (8 * i);
     switch (type) {
     case TDM__GGUF_I8:
         v->i = (int8_t)bits;
@@ -42,9 +44,9 @@ void tdm__gguf_load_scalar(tdm__gguf_type type, const unsigned char *p, tdm__ggu
         v->i = (int64_t)bits;
         break;
     case TDM__GGUF_F32: {
-        uint32_t half = (uint32_t)bits;
+        uint32_t low = (uint32_t)bits;
         float f;
-        memcpy(&f, &half, sizeof f);
+        memcpy(&f, &low, sizeof f);
         v->f = (double)f;
         break;
     }
@@ -58,7 +60,8 @@ void tdm__gguf_load_scalar(tdm__gguf_type type, const unsigned char *p, tdm__ggu
 }
 
 /* Takes the map over, also on failure. */
-static tdm_status gguf_create(tdm__map map, const void *bytes, size_t len, const char *name, tdm__gguf **out, tdm_error *err)
+static tdm_status gguf_create(tdm__map map, const void *bytes, size_t len, const char *name, tdm__gguf **out,
+                              tdm_error *err)
 {
     size_t name_len = strlen(name);
     tdm__gguf *g = calloc(1, sizeof *g);

@@ -77,8 +77,8 @@ static tdm_status take_name(cursor *c, const char *what, size_t len_max, tdm__st
     tdm__str s;
     TDM_TRY(take_str(c, what, &s));
     if (s.len == 0 || s.len > len_max)
-        TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s: %s: the %s has %zu bytes, 1 to %zu are allowed", file_of(c), c->where, what,
-                 s.len, len_max);
+        TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s: %s: the %s has %zu bytes, 1 to %zu are allowed", file_of(c), c->where,
+                 what, s.len, len_max);
     for (size_t i = 0; i < s.len; i++)
         if (s.ptr[i] < 0x20 || s.ptr[i] > 0x7e)
             TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s: %s: byte %zu of the %s is 0x%02x, only printable ASCII is allowed",
@@ -197,8 +197,8 @@ static tdm_status read_shape(cursor *c, tdm__gguf_tensor *t)
             TDM_TRY(take_u64(c, "dimension", &t->dims[d]));
         if (t->dims[d] == 0 || !tdm__mul_u64(n_values, t->dims[d], &n_values) || n_values > INT64_MAX)
             TDM_FAIL(c->err, TDM_ERR_FORMAT,
-                     "%s: %s: dimension %" PRIu32 " is %" PRIu64 ", each must be at least 1 and their product at most 2^63 - 1",
-                     file_of(c), c->where, d, t->dims[d]);
+                     "%s: %s: dimension %" PRIu32 " is %" PRIu64
+                     ", each must be at least 1 and their product at most 2^63 - 1", file_of(c), c->where, d, t->dims[d]);
     }
     TDM_TRY(take_u32(c, "tensor type", &type));
     const tdm__type_traits *traits = tdm__type_get(type);
@@ -209,8 +209,8 @@ static tdm_status read_shape(cursor *c, tdm__gguf_tensor *t)
         TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s: %s: the row length %" PRIu64 " is no multiple of %s's block of %" PRIu32,
                  file_of(c), c->where, t->dims[0], traits->name, traits->block_values);
     if (!tdm__mul_u64(n_values / traits->block_values, traits->block_bytes, &t->n_bytes))
-        TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s: %s: the size of %" PRIu64 " values of type %s exceeds 2^64 bytes", file_of(c),
-                 c->where, n_values, traits->name);
+        TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s: %s: the size of %" PRIu64 " values of type %s exceeds 2^64 bytes",
+                 file_of(c), c->where, n_values, traits->name);
     t->type = (tdm__type)type;
     return TDM_OK;
 }
@@ -238,7 +238,8 @@ static tdm_status read_header(cursor *c, uint64_t *n_tensors, uint64_t *n_kvs)
     c->pos = 4;
     TDM_TRY(take_u32(c, "version", &g->version));
     if (g->version > 0xffff && (g->version & 0xffff) == 0)
-        TDM_FAIL(c->err, TDM_ERR_UNSUPPORTED, "%s is a big-endian GGUF file, only little-endian ones are read", file_of(c));
+        TDM_FAIL(c->err, TDM_ERR_UNSUPPORTED, "%s is a big-endian GGUF file, only little-endian ones are read",
+                 file_of(c));
     if (g->version < 2 || g->version > 3)
         TDM_FAIL(c->err, TDM_ERR_UNSUPPORTED, "%s has GGUF version %" PRIu32 ", versions 2 and 3 are read", file_of(c),
                  g->version);
@@ -248,12 +249,12 @@ static tdm_status read_header(cursor *c, uint64_t *n_tensors, uint64_t *n_kvs)
     uint64_t tensors_max = tdm__min_size(GGUF_TENSORS_MAX, bytes_left(c) / GGUF_TENSOR_BYTES_MIN);
     if (*n_kvs > kvs_max)
         TDM_FAIL(c->err, *n_kvs > GGUF_KVS_MAX ? TDM_ERR_LIMIT : TDM_ERR_FORMAT,
-                 "%s: the header announces %" PRIu64 " keys, %" PRIu64 " is the most for a file of %zu bytes", file_of(c),
-                 *n_kvs, kvs_max, g->len);
+                 "%s: the header announces %" PRIu64 " keys, %" PRIu64 " is the most for a file of %zu bytes",
+                 file_of(c), *n_kvs, kvs_max, g->len);
     if (*n_tensors > tensors_max)
         TDM_FAIL(c->err, *n_tensors > GGUF_TENSORS_MAX ? TDM_ERR_LIMIT : TDM_ERR_FORMAT,
-                 "%s: the header announces %" PRIu64 " tensors, %" PRIu64 " is the most for a file of %zu bytes", file_of(c),
-                 *n_tensors, tensors_max, g->len);
+                 "%s: the header announces %" PRIu64 " tensors, %" PRIu64 " is the most for a file of %zu bytes",
+                 file_of(c), *n_tensors, tensors_max, g->len);
     return TDM_OK;
 }
 
@@ -283,8 +284,8 @@ static tdm_status check_split(cursor *c)
     TDM_TRY(tdm__gguf_get_u64(c->g, "split.count", &n_files, c->err));
     if (n_files > 1)
         TDM_FAIL(c->err, TDM_ERR_UNSUPPORTED,
-                 "%s is one part of a model split into %" PRIu64 " files (split.count), only whole files are read", file_of(c),
-                 n_files);
+                 "%s is one part of a model split into %" PRIu64 " files (split.count), only whole files are read",
+                 file_of(c), n_files);
     return TDM_OK;
 }
 

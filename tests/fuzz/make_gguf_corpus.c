@@ -56,7 +56,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*fill)(tdm__maker *m);
-    } files[] = {{"every_type", every_type}, {"vocabulary_only", vocabulary_only}, {"tensors_only", tensors_only}, {"empty", nothing}};
+    } files[] = {{"every_type", every_type},
+                 {"vocabulary_only", vocabulary_only},
+                 {"tensors_only", tensors_only},
+                 {"empty", nothing}};
     if (argc != 2) {
         fprintf(stderr, "usage: make_gguf_corpus FOLDER\n");
         return 2;

@@ -99,8 +99,10 @@ static uint64_t random_next(uint64_t *state)
 static size_t random_below(uint64_t *state, size_t n) { return n == 0 ? 0 : (size_t)(random_next(state) % n); }
 
 /* Numbers at which counts, lengths and products go wrong. */
-static const uint64_t edges[] = {0, 1, 2, 7, 31, 32, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 0x7fffffff, 0x80000000,
-                                 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff};
+static const uint64_t edges[] = {0,     1,          2,          7,          31,          32,
+                                 127,   128,        255,        256,        32767,       32768,
+                                 65535, 65536,      0x7fffffff, 0x80000000, 0xffffffff,  0x100000000,
+                                 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff};
 
 /* One change of b in place; room for INPUT_BYTES_MAX bytes. Returns the new length. */
 static size_t mutate_once(uint64_t *rng, const corpus *c, uint8_t *b, size_t len)

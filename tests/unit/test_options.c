@@ -53,7 +53,8 @@ static parsed parse(int argc, char **argv)
     return p;
 }
 
-#define PARSE(...) parse((int)(sizeof(char *[]){"test", __VA_ARGS__} / sizeof(char *)), (char *[]){"test", __VA_ARGS__, NULL})
+#define PARSE(...) \
+    parse((int)(sizeof(char *[]){"test", __VA_ARGS__} / sizeof(char *)), (char *[]){"test", __VA_ARGS__, NULL})
 
 static int set_home(void **state)
 {
@@ -64,8 +65,8 @@ static int set_home(void **state)
 static void values_are_read_in_each_form(void **state)
 {
     (void)state;
-    parsed p = PARSE("--flag", "--text=a=b", "-n", "100", "--seed", "18446744073709551615", "--temp", "1.5", "file", "--json",
-                     "--threads", "3", "-c", "4096", "--parallel=2", "--isa", "scalar");
+    parsed p = PARSE("--flag", "--text=a=b", "-n", "100", "--seed", "18446744073709551615", "--temp", "1.5", "file",
+                     "--json", "--threads", "3", "-c", "4096", "--parallel=2", "--isa", "scalar");
     assert_true(p.go_on && p.flag && p.common.json && !p.common.quiet);
     assert_string_equal(p.text, "a=b");
     assert_int_equal(p.count, 100);
