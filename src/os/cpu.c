@@ -1,4 +1,4 @@
-/* cpu.c - processor features by compiler built-ins, limits from the affinity mask, /proc and the cgroup. */
+/* cpu.c - processor features by compiler built-ins, limits from the affinity mask, /proc and the cgroups. */
 #define _GNU_SOURCE
 #include "os/cpu.h"
 
@@ -10,6 +10,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+
+#include "os/cgroup.h"
 
 static const char *const isa_names[TDM__ISA_COUNT] = {"scalar", "avx2", "avx512", "vnni"};
 
@@ -49,42 +51,14 @@ int tdm__isa_parse(const char *name, tdm__isa *out)
     return -1;
 }
 
-/* Reads one number from a small kernel file; "max" and absence give false. */
-static bool read_number(const char *path, uint64_t *out)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    bool ok = fscanf(f, "%" SCNu64, out) == 1;
-    fclose(f);
-    return ok;
-}
-
-/* Cores the cgroup's quota pays for, rounded up; 0 when there is none. */
-static int cgroup_cores(void)
-{
-    uint64_t quota = 0, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (f) {
-        if (fscanf(f, "%" SCNu64 " %" SCNu64, &quota, &period) != 2)
-            quota = 0;
-        fclose(f);
-    } else if (!read_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota) ||
-               !read_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period) || quota > INT64_MAX) {
-        quota = 0; /* version 1 writes -1 for "no quota" */
-    }
-    if (quota == 0 || period == 0 || quota / period > 4096)
-        return 0;
-    return (int)((quota + period - 1) / period);
-}
-
 int tdm__cpu_count(void)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    int quota = cgroup_cores();
-    if (quota > 0 && quota < n)
-        n = quota;
+    tdm__cgroup_limits limits;
+    tdm__cgroup_read("/proc/self/cgroup", "/sys/fs/cgroup", &limits);
+    if (limits.cores > 0 && limits.cores < n)
+        n = limits.cores;
     return n > 0 ? n : 1;
 }
 
@@ -102,38 +76,10 @@ static uint64_t memory_available_proc(void)
     return bytes;
 }
 
-/* Cached file pages of the cgroup. They count as its usage but are given back on demand; a model that was read once
- * would else look like memory that is gone. */
-static uint64_t cgroup_cache_bytes(const char *path, const char *active, const char *inactive)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return 0;
-    char name[64];
-    uint64_t n, sum = 0;
-    while (fscanf(f, "%63s %" SCNu64, name, &n) == 2)
-        if (strcmp(name, active) == 0 || strcmp(name, inactive) == 0)
-            sum += n;
-    fclose(f);
-    return sum;
-}
-
 uint64_t tdm__memory_available(void)
 {
     uint64_t bytes = memory_available_proc();
-    uint64_t max, current, cache = 0;
-    bool v2 = read_number("/sys/fs/cgroup/memory.max", &max) && read_number("/sys/fs/cgroup/memory.current", &current);
-    bool v1 = !v2 && read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", &max) &&
-              read_number("/sys/fs/cgroup/memory/memory.usage_in_bytes", &current);
-    if (v2)
-        cache = cgroup_cache_bytes("/sys/fs/cgroup/memory.stat", "active_file", "inactive_file");
-    if (v1)
-        cache = cgroup_cache_bytes("/sys/fs/cgroup/memory/memory.stat", "total_active_file", "total_inactive_file");
-    if (v1 || v2) {
-        uint64_t used = current > cache ? current - cache : 0;
-        uint64_t left = max > used ? max - used : 0;
-        if (left < bytes)
-            bytes = left;
-    }
-    return bytes;
+    tdm__cgroup_limits limits;
+    tdm__cgroup_read("/proc/self/cgroup", "/sys/fs/cgroup", &limits);
+    return limits.memory_left_bytes < bytes ? limits.memory_left_bytes : bytes;
 }

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "os/file.h"
@@ -53,17 +55,18 @@ static size_t entries_of(const char *path)
     return n;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
-    DIR *d = opendir(folder);
-    if (!d)
-        return -1;
-    for (const struct dirent *e; (e = readdir(d)) != NULL;)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            remove(in_folder(e->d_name));
-    closedir(d);
-    return rmdir(folder);
+    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void written_files_come_back(void **state)
@@ -158,8 +161,6 @@ static void folders_are_made_with_their_parents(void **state)
     assert_int_equal(tdm__dir_make(in_folder("f"), 0700), ENOTDIR);
     assert_int_equal(tdm__dir_make(in_folder("f/x"), 0700), ENOTDIR);
     assert_int_equal(tdm__dir_make("", 0700), ENOENT);
-    rmdir(in_folder("a/b/c"));
-    rmdir(in_folder("a/b"));
 }
 
 static void maps_show_the_file_and_refuse_what_is_none(void **state)
@@ -313,6 +314,66 @@ static void instruction_sets_have_names(void **state)
     assert_true(tdm__cpu_isa() < TDM__ISA_COUNT);
 }
 
+static void put(const char *name, const char *text)
+{
+    char dir[PATH_BYTES];
+    snprintf(dir, sizeof dir, "%s/%s", folder, name);
+    *strrchr(dir, '/') = '\0';
+    assert_int_equal(tdm__dir_make(dir, 0700), 0);
+    assert_int_equal(tdm__file_write_atomic(in_folder(name), text, strlen(text), 0600), 0);
+}
+
+static tdm__cgroup_limits limits_in_folder(void)
+{
+    char proc[PATH_BYTES];
+    tdm__cgroup_limits limits;
+    snprintf(proc, sizeof proc, "%s/proc", folder);
+    tdm__cgroup_read(proc, folder, &limits);
+    return limits;
+}
+
+static void the_tightest_group_above_the_process_limits_it(void **state)
+{
+    (void)state;
+    put("proc", "0::/a/b\n");
+    put("a/cpu.max", "250000 100000\n");
+    put("a/b/cpu.max", "max 100000\n");
+    put("a/memory.max", "1000000\n");
+    put("a/memory.current", "900000\n");
+    put("a/memory.stat", "anon 100000\ninactive_file 500000\nactive_file 200000\n");
+    put("a/b/memory.max", "max\n");
+    put("a/b/memory.current", "900000\n");
+    tdm__cgroup_limits limits = limits_in_folder();
+    assert_int_equal(limits.cores, 3);
+    assert_int_equal(limits.memory_left_bytes, 800000);
+    put("a/b/cpu.max", "50000 100000\n");
+    put("a/b/memory.max", "899999\n");
+    limits = limits_in_folder();
+    assert_int_equal(limits.cores, 1);
+    assert_int_equal(limits.memory_left_bytes, 0);
+    put("proc", "0::/not/visible\n");
+    put("cpu.max", "200000 100000\n");
+    assert_int_equal(limits_in_folder().cores, 2);
+}
+
+static void groups_of_version_1_limit_too_and_nonsense_does_not(void **state)
+{
+    (void)state;
+    put("proc", "9:name=systemd:/\n4:cpu,cpuacct:/x\n3:memory:/x\n0::/\nnonsense\n:\n");
+    put("cpu/x/cpu.cfs_quota_us", "-1\n");
+    put("cpu/x/cpu.cfs_period_us", "100000\n");
+    put("memory/x/memory.limit_in_bytes", "5000\n");
+    put("memory/x/memory.usage_in_bytes", "1000\n");
+    assert_int_equal(limits_in_folder().cores, 0);
+    assert_int_equal(limits_in_folder().memory_left_bytes, 4000);
+    put("cpu/x/cpu.cfs_quota_us", "150000\n");
+    put("memory/x/memory.limit_in_bytes", "words\n");
+    assert_int_equal(limits_in_folder().cores, 2);
+    assert_true(limits_in_folder().memory_left_bytes == UINT64_MAX);
+    unlink(in_folder("proc"));
+    assert_int_equal(limits_in_folder().cores, 0);
+}
+
 static void limits_of_the_machine_are_plausible(void **state)
 {
     (void)state;
@@ -340,6 +401,8 @@ int main(void)
         cmocka_unit_test(idle_teams_use_no_cpu),
         cmocka_unit_test(teams_of_no_size_are_refused),
         cmocka_unit_test(instruction_sets_have_names),
+        IN_FOLDER(the_tightest_group_above_the_process_limits_it),
+        IN_FOLDER(groups_of_version_1_limit_too_and_nonsense_does_not),
         cmocka_unit_test(limits_of_the_machine_are_plausible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
