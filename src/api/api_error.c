@@ -1,0 +1,58 @@
+/* api_error.c - statuses, types and the envelope. */
+#include "api/api_error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "api/json_out.h"
+#include "base/error.h"
+
+bool tdm__api_refuse(tdm__api_error *e, int status, const char *code, const char *param, const char *fmt, ...)
+{
+    *e = (tdm__api_error){.status = status, .code = code};
+    if (param)
+        snprintf(e->param, sizeof e->param, "%s", param);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(e->message, sizeof e->message, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+/* The names that OpenAI's clients know. */
+static const char *type_of(const tdm__api_error *e)
+{
+    if (e->status == 429)
+        return "rate_limit_error";
+    return e->status >= 500 ? "server_error" : "invalid_request_error";
+}
+
+tdm_status tdm__api_error_put(tdm__buf *out, const tdm__api_error *e)
+{
+    TDM_TRY(tdm__buf_append_z(out, "{\"error\":{\"message\":"));
+    TDM_TRY(tdm__json_put_string(out, tdm__str_from(e->message)));
+    TDM_TRY(tdm__buf_printf(out, ",\"type\":\"%s\",\"param\":", type_of(e)));
+    if (e->param[0])
+        TDM_TRY(tdm__json_put_string(out, tdm__str_from(e->param)));
+    else
+        TDM_TRY(tdm__buf_append_z(out, "null"));
+    TDM_TRY(tdm__buf_append_z(out, ",\"code\":"));
+    if (e->code)
+        TDM_TRY(tdm__json_put_string(out, tdm__str_from(e->code)));
+    else
+        TDM_TRY(tdm__buf_append_z(out, "null"));
+    return tdm__buf_append_z(out, "}}");
+}
+
+void tdm__api_error_from(const tdm_error *from, tdm__api_error *e)
+{
+    switch (from->code) {
+    case TDM_ERR_LIMIT: tdm__api_refuse(e, 400, "context_length_exceeded", "messages", "%s", from->msg); return;
+    case TDM_ERR_INVAL: tdm__api_refuse(e, 400, NULL, "messages", "%s", from->msg); return;
+    case TDM_ERR_UNSUPPORTED: tdm__api_refuse(e, 400, "not_built", NULL, "%s", from->msg); return;
+    case TDM_ERR_BUSY: tdm__api_refuse(e, 429, "queue_full", NULL, "%s", from->msg); return;
+    case TDM_ERR_CANCELLED:
+    case TDM_ERR_UPSTREAM: tdm__api_refuse(e, 503, "not_ready", NULL, "%s", from->msg); return;
+    default: tdm__api_refuse(e, 500, "internal_error", NULL, "%s", from->msg); return;
+    }
+}

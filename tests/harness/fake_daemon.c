@@ -1,0 +1,63 @@
+/* fake_daemon.c - the daemon of src/api over the fake service, for tests that need no model.
+ *
+ * usage: fake_daemon ADDR:PORT [NAME=VALUE]...   slots, queue, word_ms, prompt_ms, load_ms, drain_ms
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/daemon.h"
+#include "fake_service.h"
+
+static int load_ms;
+
+/* "Downloads" for load_ms, in hundred steps. */
+static tdm_status load(void *user, tdm__service *s, const atomic_bool *stop, tdm_error *err)
+{
+    (void)user;
+    for (int percent = 0; percent < 100 && load_ms > 0 && !atomic_load(stop); percent++) {
+        tdm__service_set_downloading(s, percent);
+        struct timespec step = {.tv_sec = load_ms / 100000, .tv_nsec = (long)(load_ms % 100000) * 10000};
+        nanosleep(&step, NULL);
+    }
+    return tdm__service_load(s, "fake.gguf", "fake-echo-1", NULL, err);
+}
+
+int main(int argc, char **argv)
+{
+    tdm__fake_options fake = {.n_slots = 2, .n_queue = 2, .word_ms = 5, .prompt_ms = 5};
+    tdm__daemon_options o = tdm__daemon_options_default();
+    tdm_error err = {0};
+    o.load = load;
+    o.model_asked = "fake-echo-1";
+    if (argc > 1)
+        o.listen = argv[1];
+    for (int i = 2; i < argc; i++) {
+        const char *eq = strchr(argv[i], '=');
+        const tdm__str name = {argv[i], eq ? (size_t)(eq - argv[i]) : 0};
+        const int n = eq ? (int)strtol(eq + 1, NULL, 10) : 0;
+        if (tdm__str_eq(name, TDM_STR("slots")))
+            fake.n_slots = (size_t)n;
+        else if (tdm__str_eq(name, TDM_STR("queue")))
+            fake.n_queue = (size_t)n;
+        else if (tdm__str_eq(name, TDM_STR("word_ms")))
+            fake.word_ms = n;
+        else if (tdm__str_eq(name, TDM_STR("prompt_ms")))
+            fake.prompt_ms = n;
+        else if (tdm__str_eq(name, TDM_STR("load_ms")))
+            load_ms = n;
+        else if (tdm__str_eq(name, TDM_STR("drain_ms")))
+            o.drain_ms = n;
+        else if (tdm__str_eq(name, TDM_STR("timeout_ms")))
+            o.http.head_timeout_ms = o.http.body_timeout_ms = o.http.write_timeout_ms = n;
+        else
+            return 2;
+    }
+    tdm__fake_service_set(&fake);
+    if (tdm__daemon_run(&o, &err) < 0) {
+        fprintf(stderr, "fake_daemon: %s\n", err.msg);
+        return 1;
+    }
+    return 0;
+}
