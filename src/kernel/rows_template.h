@@ -1,6 +1,6 @@
 /* rows_template.h - the kernels of rows.c on registers of VEC_LANES floats.
  *
- * Included once by the file of each level, after the header that gives it `vec` (x86/vec_avx2.h says what a vec must
+ * Included once by the file of each level, after the header that gives it `vec` (x86/lanes_avx2.h says what a vec must
  * offer). The rounds of a row take VEC_LANES values and the last one what is left: the *_left functions touch no
  * memory beyond n. max and min of a vec give their second operand where one is NaN.
  */

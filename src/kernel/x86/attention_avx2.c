@@ -1,5 +1,5 @@
-/* attention_avx2.c - the attention kernels on the registers of vec_avx2.h. */
-#include "kernel/x86/vec_avx2.h"
+/* attention_avx2.c - the attention kernels on the registers of lanes_avx2.h. */
+#include "kernel/x86/lanes_avx2.h"
 
 #include "kernel/attention_template.h"
 

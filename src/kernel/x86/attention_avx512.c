@@ -1,5 +1,5 @@
-/* attention_avx512.c - the attention kernels on the registers of vec_avx512.h. */
-#include "kernel/x86/vec_avx512.h"
+/* attention_avx512.c - the attention kernels on the registers of lanes_avx512.h. */
+#include "kernel/x86/lanes_avx512.h"
 
 #include "kernel/attention_template.h"
 

@@ -1,5 +1,5 @@
-/* rows_avx2.c - the row kernels on the registers of vec_avx2.h. */
-#include "kernel/x86/vec_avx2.h"
+/* rows_avx2.c - the row kernels on the registers of lanes_avx2.h. */
+#include "kernel/x86/lanes_avx2.h"
 
 #include "kernel/rows_template.h"
 

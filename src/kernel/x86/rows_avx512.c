@@ -1,5 +1,5 @@
-/* rows_avx512.c - the row kernels on the registers of vec_avx512.h. */
-#include "kernel/x86/vec_avx512.h"
+/* rows_avx512.c - the row kernels on the registers of lanes_avx512.h. */
+#include "kernel/x86/lanes_avx512.h"
 
 #include "kernel/rows_template.h"
 
