@@ -36,4 +36,14 @@ void tdm__kernels_init(tdm__kernels *k, tdm__isa ceiling)
     tdm__kernels_init_matmul_c(k);
     tdm__kernels_init_rows_c(k);
     tdm__kernels_init_attention_c(k);
+#if defined(__x86_64__)
+    if (isa >= TDM__ISA_AVX2) {
+        tdm__kernels_init_rows_avx2(k);
+        tdm__kernels_init_attention_avx2(k);
+    }
+    if (isa >= TDM__ISA_AVX512) {
+        tdm__kernels_init_rows_avx512(k);
+        tdm__kernels_init_attention_avx512(k);
+    }
+#endif
 }
