@@ -25,6 +25,7 @@
 enum {
     COLS = 2 * VEC_LANES,
     CHUNK = 128,                /* positions of values at a time */
+    POSITIONS_AHEAD = 64,       /* of keys: four tiles */
     LENGTH_MAX = 256,           /* of head_dim, and more than CHUNK */
     BUFFER = LENGTH_MAX * COLS, /* floats: 32 KiB at 16 lanes and head_dim 256, else less is touched */
     VECS_OF_LANES = TDM__LANES / VEC_LANES,
@@ -35,6 +36,7 @@ enum {
 typedef struct operand {
     const uint16_t *low, *high;
     size_t stride;
+    size_t ahead;      /* halves from a row to one that is needed later and fetched to L2 meanwhile; 0: none */
     const float *wide; /* NULL: the halves */
 } operand;
 
@@ -49,6 +51,13 @@ typedef struct product {
     bool is_scores;
     float scale;
 } product;
+
+/* A cache that outgrew L2 is read page by page, and the processor's own prefetch stops at each page's end. */
+static inline void fetch_ahead(const operand *b, size_t row)
+{
+    __builtin_prefetch(b->low + row * b->stride + b->ahead, 0, 2);
+    __builtin_prefetch(b->high + row * b->stride + b->ahead, 0, 2);
+}
 
 /* n_cols as the columns of the first and of the second register. */
 static inline size_t low_cols(size_t n_cols) { return n_cols < VEC_LANES ? n_cols : VEC_LANES; }
@@ -66,6 +75,8 @@ static inline __attribute__((always_inline)) void multiply_block(const product *
         sums[i][1] = p->is_scores ? vec_all(0.0f) : vec_load_left(c + VEC_LANES, n_high, 0.0f);
     }
     for (size_t k = 0; k < p->length; k++) {
+        if (!is_wide)
+            fetch_ahead(b, k);
         vec b0 = is_wide ? vec_load(b->wide + k * COLS) : vec_load_halves(b->low + k * b->stride);
         vec b1 = is_wide ? vec_load(b->wide + k * COLS + VEC_LANES) : vec_load_halves(b->high + k * b->stride);
 #pragma GCC unroll 8
@@ -125,6 +136,7 @@ static void widen(operand *b, size_t n_rows, size_t n_cols, float *buffer)
 {
     const size_t n_low = low_cols(n_cols), n_high = high_cols(n_cols);
     for (size_t k = 0; k < n_rows; k++) {
+        fetch_ahead(b, k);
         vec_store_left(buffer + k * COLS, VEC_LANES, vec_load_halves_left(b->low + k * b->stride, n_low));
         vec_store_left(buffer + k * COLS + VEC_LANES, VEC_LANES, vec_load_halves_left(b->high + k * b->stride, n_high));
     }
@@ -144,10 +156,11 @@ static void scores_vec(const uint16_t *k_tiles, size_t n_tiles, size_t head_dim,
     size_t n_pos = n_tiles * TDM__KV_TILE;
     assert(head_dim <= LENGTH_MAX);
     for (size_t at = 0; at < n_pos; at += COLS) {
-        size_t n_cols = n_pos - at < COLS ? n_pos - at : COLS, second = n_cols > VEC_LANES ? at + VEC_LANES : at;
+        size_t left = n_pos - at, n_cols = left < COLS ? left : COLS, second = n_cols > VEC_LANES ? at + VEC_LANES : at;
         operand b = {.low = key_column(k_tiles, head_dim, at),
                      .high = key_column(k_tiles, head_dim, second),
-                     .stride = TDM__KV_TILE};
+                     .stride = TDM__KV_TILE,
+                     .ahead = left >= COLS + POSITIONS_AHEAD ? POSITIONS_AHEAD * head_dim : 0};
         if (n_q > VEC_BLOCK)
             widen(&b, head_dim, n_cols, buffer);
         for (size_t i = 0, n; i < n_q; i += n) {
@@ -205,7 +218,10 @@ static void mix_vec(const uint16_t *v, size_t head_dim, const float *p, size_t p
         for (size_t d = 0; d < head_dim; d += COLS) {
             const uint16_t *low = v + begin * head_dim + d;
             size_t n_cols = head_dim - d < COLS ? head_dim - d : COLS;
-            operand b = {.low = low, .high = n_cols > VEC_LANES ? low + VEC_LANES : low, .stride = head_dim};
+            operand b = {.low = low,
+                         .high = n_cols > VEC_LANES ? low + VEC_LANES : low,
+                         .stride = head_dim,
+                         .ahead = n_pos_max - begin >= 2 * CHUNK ? CHUNK * head_dim : 0};
             if (n_q > VEC_BLOCK || n_cols % VEC_LANES != 0)
                 widen(&b, counted(n_pos_max, begin), n_cols, buffer);
             for (size_t i = 0, n; i < n_q; i += n) {
@@ -223,10 +239,15 @@ static void mix_vec(const uint16_t *v, size_t head_dim, const float *p, size_t p
 static float max_of(const float *x, size_t n)
 {
     float each[VEC_LANES];
-    vec maxima = vec_all(-INFINITY);
-    for (size_t i = 0; i < n; i += VEC_LANES)
-        maxima = vec_max(maxima, vec_load_left(x + i, n - i, -INFINITY));
-    vec_store_left(each, VEC_LANES, maxima);
+    vec a = vec_all(-INFINITY), b = a;
+    size_t i = 0;
+    for (; i + 2 * VEC_LANES <= n; i += 2 * VEC_LANES) {
+        a = vec_max(a, vec_load(x + i));
+        b = vec_max(b, vec_load(x + i + VEC_LANES));
+    }
+    for (; i < n; i += VEC_LANES)
+        a = vec_max(a, vec_load_left(x + i, n - i, -INFINITY));
+    vec_store_left(each, VEC_LANES, vec_max(a, b));
     for (size_t l = 1; l < VEC_LANES; l++)
         each[0] = each[l] > each[0] ? each[l] : each[0];
     return each[0];
