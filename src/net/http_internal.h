@@ -25,6 +25,7 @@ struct tdm__http_conn {
     conn_stage stage;
     uint64_t exchange_id;
     size_t n_requests;
+    size_t lingered_bytes;
     void *data;
     bool running;      /* conn_run is on the stack: it frees, nobody else */
     bool dead;         /* to be freed by conn_run */

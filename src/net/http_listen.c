@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <event2/util.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,33 +14,38 @@
 
 enum { ACCEPT_PAUSE_MS = 100, LISTEN_BACKLOG = 128 };
 
+/* Decimal digits up to 65535; -1 otherwise. */
+static int parse_port(const char *text)
+{
+    int port = 0, n = 0;
+    for (; text[n] >= '0' && text[n] <= '9' && n < 6; n++)
+        port = port * 10 + (text[n] - '0');
+    return n == 0 || text[n] != '\0' || port > 65535 ? -1 : port;
+}
+
 tdm_status tdm__http_address_parse(const char *text, tdm__http_address *out, tdm_error *err)
 {
-    static const char local[] = "localhost:";
-    char numeric[64];
-    const bool named = strncmp(text, local, sizeof local - 1) == 0;
-    int n = snprintf(numeric, sizeof numeric, "%s%s", named ? "127.0.0.1:" : "",
-                     named ? text + sizeof local - 1 : text);
-    struct sockaddr_storage ss = {0};
-    int len = sizeof ss;
-    const char *colon = strrchr(numeric, ':');
-    if (n < 0 || (size_t)n >= sizeof numeric || !colon || colon[1] == '\0' ||
-        evutil_parse_sockaddr_port(numeric, (struct sockaddr *)&ss, &len) != 0)
-        TDM_FAIL(err, TDM_ERR_INVAL, "\"%.60s\" is no numeric address with a port, such as 127.0.0.1:8420", text);
-    tdm__http_address a = {.is_ipv6 = ss.ss_family == AF_INET6};
-    if (a.is_ipv6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&ss;
-        a.port = ntohs(in6->sin6_port);
-        a.is_loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-        evutil_inet_ntop(AF_INET6, &in6->sin6_addr, a.host, sizeof a.host);
-    } else {
-        const struct sockaddr_in *in4 = (const struct sockaddr_in *)&ss;
-        a.port = ntohs(in4->sin_port);
-        a.is_loopback = ntohl(in4->sin_addr.s_addr) >> 24 == 127;
-        evutil_inet_ntop(AF_INET, &in4->sin_addr, a.host, sizeof a.host);
-    }
+    const char *colon = strrchr(text, ':');
+    const bool brackets = text[0] == '[' && colon && colon > text && colon[-1] == ']';
+    const size_t n = colon ? (size_t)(colon - text) - (brackets ? 2 : 0) : 0;
+    const int port = colon ? parse_port(colon + 1) : -1;
+    tdm__http_address a = {.is_ipv6 = brackets};
+    unsigned char bytes[16];
+    if (port < 0 || n == 0 || n >= sizeof a.host)
+        goto fail;
+    a.port = (uint16_t)port;
+    memcpy(a.host, text + (brackets ? 1 : 0), n);
+    if (!brackets && strcmp(a.host, "localhost") == 0)
+        memcpy(a.host, "127.0.0.1", sizeof "127.0.0.1");
+    if (evutil_inet_pton(brackets ? AF_INET6 : AF_INET, a.host, bytes) != 1)
+        goto fail;
+    static const unsigned char loopback_6[16] = {[15] = 1};
+    a.is_loopback = brackets ? memcmp(bytes, loopback_6, sizeof bytes) == 0 : bytes[0] == 127;
+    evutil_inet_ntop(brackets ? AF_INET6 : AF_INET, bytes, a.host, sizeof a.host); /* one form: it is compared */
     *out = a;
     return TDM_OK;
+fail:
+    TDM_FAIL(err, TDM_ERR_INVAL, "\"%.60s\" is no numeric address with a port, such as 127.0.0.1:8420", text);
 }
 
 static void accepted(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int from_len, void *user)

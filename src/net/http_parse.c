@@ -111,6 +111,8 @@ static bool grammar(tdm__http_parse *p, const char *bytes, size_t n, size_t *tak
         return true;
     if (e == HPE_UNEXPECTED_CONTENT_LENGTH)
         REFUSE(p, 400, "Content-Length must not come twice or beside Transfer-Encoding");
+    else if (e == HPE_INVALID_TRANSFER_ENCODING)
+        REFUSE(p, 501, "the only transfer coding here is chunked");
     else if (e == HPE_HEADER_OVERFLOW)
         REFUSE(p, 431, "a chunk's head is too long");
     else
@@ -270,10 +272,12 @@ static tdm__http_progress feed_head(tdm__http_parse *p, const char *bytes, size_
         if (bytes[i] != '\n')
             continue;
         *taken = i + 1;
-        if (p->head.len == 2 && !p->blank_skipped) { /* RFC 9112, 2.2 */
+        if (p->head.len == 2 && p->blank_skipped)
+            return REFUSE(p, 400, "more than one empty line stands before the request");
+        if (p->head.len == 2) { /* RFC 9112, 2.2 */
             p->blank_skipped = true;
             tdm__buf_clear(&p->head);
-        } else if (p->head.len == 2 || (p->head.len >= 4 && p->head.ptr[p->head.len - 3] == '\n')) {
+        } else if (p->head.len >= 4 && p->head.ptr[p->head.len - 3] == '\n') {
             return parse_head(p);
         }
     }

@@ -17,6 +17,8 @@
 #include "base/error.h"
 #include "net/http_internal.h"
 
+enum { LINGER_BYTES_MAX = 4 * 1024 * 1024 };
+
 tdm__http_server_options tdm__http_server_options_default(void)
 {
     return (tdm__http_server_options){
@@ -159,6 +161,15 @@ static void conn_read(tdm__http_conn *c)
     }
 }
 
+/* What a refused client still sends is thrown away, so that it gets to read why; but not for ever. */
+static void conn_linger(tdm__http_conn *c, struct evbuffer *in)
+{
+    c->lingered_bytes += evbuffer_get_length(in);
+    evbuffer_drain(in, evbuffer_get_length(in));
+    if (c->lingered_bytes > LINGER_BYTES_MAX)
+        c->dead = true;
+}
+
 /* One turn: reads, and goes on to later requests whose bytes are here as soon as the output is empty. */
 static void conn_run(tdm__http_conn *c)
 {
@@ -169,7 +180,7 @@ static void conn_run(tdm__http_conn *c)
     struct evbuffer *out = bufferevent_get_output(c->bev);
     do {
         if (c->stage == CONN_LINGERING)
-            evbuffer_drain(in, evbuffer_get_length(in));
+            conn_linger(c, in);
         if (c->stage == CONN_READING)
             conn_read(c);
         if (!c->dead && c->stage == CONN_FLUSHING && evbuffer_get_length(out) == 0)
