@@ -129,29 +129,29 @@ static bool set_options(transfer *x)
     bool https = strncmp(x->t->url, "https:", 6) == 0;
     char range[32];
     snprintf(range, sizeof range, "%" PRIu64 "-", x->offset);
-    int failed = 0;
-    failed |= curl_easy_setopt(c, CURLOPT_URL, x->t->url);
-    failed |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
-    failed |= curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-    failed |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-    failed |= curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-    failed |= curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    failed |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    failed |= curl_easy_setopt(c, CURLOPT_USERAGENT, "tandem");
-    failed |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)x->t->connect_timeout_s);
-    failed |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
-    failed |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)x->t->stall_timeout_s);
-    failed |= curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)x->t->bytes_total);
-    failed |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
-    failed |= curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
-    failed |= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-    failed |= curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-    failed |= curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
+    bool ok = true;
+    ok &= curl_easy_setopt(c, CURLOPT_URL, x->t->url) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, https ? "https" : "http") == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "https") == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_USERAGENT, "tandem") == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)x->t->connect_timeout_s) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)x->t->stall_timeout_s) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)x->t->bytes_total) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_WRITEDATA, x) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK;
+    ok &= curl_easy_setopt(c, CURLOPT_XFERINFODATA, x) == CURLE_OK;
     if (x->offset > 0)
-        failed |= curl_easy_setopt(c, CURLOPT_RANGE, range);
+        ok &= curl_easy_setopt(c, CURLOPT_RANGE, range) == CURLE_OK;
     if (!https)
-        failed |= curl_easy_setopt(c, CURLOPT_NOPROXY, "*"); /* loopback is not the proxy's business */
-    return !failed;
+        ok &= curl_easy_setopt(c, CURLOPT_NOPROXY, "*") == CURLE_OK; /* loopback is not the proxy's business */
+    return ok;
 }
 
 /* libcurl's outcome as a sentence; x->status has the better one when a callback ended it. */
