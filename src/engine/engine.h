@@ -15,6 +15,7 @@
 
 #include "base/str.h"
 #include "engine/sampler.h"
+#include "engine/text_stream.h"
 #include "model/model.h"
 #include "os/cpu.h"
 #include "tandem/status.h"
@@ -32,12 +33,16 @@ typedef struct tdm__engine_options {
     uint64_t memory_bytes_max; /* 0: what the machine has free */
 } tdm__engine_options;
 
+enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536 };
+
 /* What an engine takes beside the mapped file. */
 typedef struct tdm__engine_memory {
     uint64_t kv_bytes;
     uint64_t scratch_bytes; /* forward pass, logits, samplers, token histories */
 } tdm__engine_memory;
 
+/* The sum of what create will take, under the defaults that it would choose. ERR_INVAL, and ERR_LIMIT for a context
+ * beyond what the model was trained for. */
 tdm_status tdm__engine_estimate(const tdm__model *m, const tdm__engine_options *o, tdm__engine_memory *out,
                                 tdm_error *err);
 
@@ -59,9 +64,9 @@ typedef enum tdm__finish {
     TDM__FINISH_ERROR,
 } tdm__finish;
 
-/* One generated token, for logprobs. Valid during the event. */
+/* One generated token. Valid during the event. */
 typedef struct tdm__token_info {
-    tdm__token_prob chosen;
+    tdm__token_prob chosen;     /* its logprob is 0 unless logprobs were asked for */
     const tdm__token_prob *top; /* [n_top] */
     int n_top;
 } tdm__token_info;
@@ -69,12 +74,14 @@ typedef struct tdm__token_info {
 typedef struct tdm__job_timings {
     size_t n_prompt;        /* tokens of the prompt */
     size_t n_prompt_reused; /* of these, found in the slot's cache */
-    size_t n_generated;
-    double queue_ms, prompt_ms, decode_ms;
+    size_t n_generated;     /* tokens of the answer; the end token is none of them */
+    double queue_ms;        /* until it got a slot */
+    double prompt_ms;       /* from there to the first token */
+    double decode_ms;       /* from there to the end */
 } tdm__job_timings;
 
 typedef enum tdm__job_event_kind {
-    TDM__JOB_TEXT = 1, /* released text; also zero bytes with tokens whose text is still held back */
+    TDM__JOB_TEXT = 1, /* one or more a token: released text; zero bytes while a token's text is held back */
     TDM__JOB_DONE,     /* the last one, always exactly one */
 } tdm__job_event_kind;
 
@@ -90,8 +97,6 @@ typedef struct tdm__job_event {
 
 /* Called on the engine's thread; must not block and not call the engine except tdm__job_cancel. */
 typedef void (*tdm__job_fn)(void *user, const tdm__job_event *ev);
-
-enum { TDM__STOPS_MAX = 8, TDM__STOP_BYTES_MAX = 256 };
 
 typedef struct tdm__job_params {
     const int32_t *prompt; /* copied; 1 .. n_ctx - 1 ids of the vocabulary */
@@ -109,10 +114,12 @@ typedef struct tdm__job_params {
 tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
                               tdm_error *err);
 
-/* From any thread, any number of times until destroy; the engine notices within a layer. */
+/* From any thread, any number of times until destroy. The engine notices a running job's within a layer: the batch in
+ * work is given up and computed again without it; one queued is dropped at the next batch. */
 void tdm__job_cancel(tdm__job *j);
 
-/* Gives the handle back; only after DONE was delivered (waits for the delivery to return). Sets *j = NULL. */
+/* Gives the handle back: waits until DONE was delivered and its call returned; not from inside an event. The engine may
+ * be gone by then. NULL-safe, sets *j = NULL. */
 void tdm__job_destroy(tdm__job **j);
 
 typedef struct tdm__engine_stats {

@@ -72,6 +72,14 @@ static bool may_follow(uint8_t lead, uint8_t c)
     return c >= min && c <= max;
 }
 
+/* Bytes of the character that begins with c; 0 if none does. */
+static unsigned length_from(uint8_t c)
+{
+    if (c < 0x80)
+        return 1;
+    return c < 0xc2 || c > 0xf4 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
 static bool may_continue(const tdm__text_stream *t, uint8_t c)
 {
     return t->n_character == 1 ? may_follow(t->character[0], c) : c >= 0x80 && c <= 0xbf;
@@ -79,13 +87,13 @@ static bool may_continue(const tdm__text_stream *t, uint8_t c)
 
 static void begin_character(tdm__text_stream *t, uint8_t c)
 {
-    if (c >= 0x80 && (c < 0xc2 || c > 0xf4)) {
+    t->n_character_wanted = length_from(c);
+    if (t->n_character_wanted == 0) {
         put_character(t, replacement, sizeof replacement);
         return;
     }
     t->character[0] = c;
     t->n_character = 1;
-    t->n_character_wanted = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
 static void feed_byte(tdm__text_stream *t, uint8_t c)
@@ -104,6 +112,26 @@ static void feed_byte(tdm__text_stream *t, uint8_t c)
         t->n_character = 0;
         put_character(t, (const char *)t->character, n);
     }
+}
+
+bool tdm__text_is_utf8(tdm__str s)
+{
+    unsigned missing = 0;
+    uint8_t lead = 0, previous = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = (uint8_t)s.ptr[i];
+        if (missing == 0) {
+            lead = c;
+            missing = length_from(c);
+            if (missing == 0)
+                return false;
+        } else if (previous == lead ? !may_follow(lead, c) : c < 0x80 || c > 0xbf) {
+            return false; /* a lead byte is no continuation, so `previous` tells which byte this is */
+        }
+        previous = c;
+        missing--;
+    }
+    return missing == 0;
 }
 
 /* Makes room where text was taken. */

@@ -36,6 +36,9 @@ typedef struct tdm__text_stream {
     bool stopped;
 } tdm__text_stream;
 
+/* Whether s is UTF-8 and ends with a whole character. */
+bool tdm__text_is_utf8(tdm__str s);
+
 /* stops are copied: at most TDM__STOPS_MAX, each 1 .. TDM__STOP_BYTES_MAX bytes of UTF-8. */
 void tdm__text_stream_init(tdm__text_stream *t, const tdm__str *stops, size_t n_stops);
 

@@ -1,0 +1,178 @@
+/* job.c - one answer as its owner sees it: checked, handed over, told about, ended.
+ *
+ * A job does not need its engine once it has ended: its mutex and its memory are its own, so that owners and the
+ * engine may go in any order.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "engine/engine_internal.h"
+#include "os/clock.h"
+
+static tdm_status check_stops(const tdm__job_params *p, tdm_error *err)
+{
+    if (p->n_stops > TDM__STOPS_MAX)
+        TDM_FAIL(err, TDM_ERR_INVAL, "%zu stop strings, allowed are at most %d", p->n_stops, TDM__STOPS_MAX);
+    for (size_t i = 0; i < p->n_stops; i++) {
+        if (p->stops[i].len < 1 || p->stops[i].len > TDM__STOP_BYTES_MAX)
+            TDM_FAIL(err, TDM_ERR_INVAL, "stop string %zu has %zu bytes, allowed are 1 to %d", i, p->stops[i].len,
+                     TDM__STOP_BYTES_MAX);
+        if (!tdm__text_is_utf8(p->stops[i]))
+            TDM_FAIL(err, TDM_ERR_INVAL, "stop string %zu is not UTF-8", i);
+    }
+    return TDM_OK;
+}
+
+static tdm_status check_params(const tdm__engine *e, const tdm__job_params *p, tdm_error *err)
+{
+    if (p->n_prompt < 1)
+        TDM_FAIL(err, TDM_ERR_INVAL, "the prompt is empty");
+    if (p->n_prompt >= e->n_ctx)
+        TDM_FAIL(err, TDM_ERR_LIMIT,
+                 "the prompt has %zu tokens; the context of %zu takes at most %zu, and one for the answer", p->n_prompt,
+                 e->n_ctx, e->n_ctx - 1);
+    for (size_t i = 0; i < p->n_prompt; i++)
+        if (p->prompt[i] < 0 || (size_t)p->prompt[i] >= e->model->hp.n_vocab)
+            TDM_FAIL(err, TDM_ERR_INVAL, "token %zu of the prompt has id %d, the vocabulary ends at %zu", i,
+                     (int)p->prompt[i], e->model->hp.n_vocab - 1);
+    if (p->n_top_logprobs < -1 || p->n_top_logprobs > TDM__TOP_LOGPROBS_MAX)
+        TDM_FAIL(err, TDM_ERR_INVAL, "top_logprobs is %d, allowed are 0 to %d", p->n_top_logprobs,
+                 TDM__TOP_LOGPROBS_MAX);
+    TDM_TRY(check_stops(p, err));
+    return tdm__sampling_check(&p->sampling, err);
+}
+
+static void free_job(tdm__job *j)
+{
+    pthread_cond_destroy(&j->ended);
+    pthread_mutex_destroy(&j->mutex);
+    free(j->prompt);
+    free(j);
+}
+
+static tdm__job *create_job(const tdm__job_params *p, tdm__job_fn fn, void *user)
+{
+    tdm__job *j = calloc(1, sizeof *j);
+    int32_t *prompt = malloc(p->n_prompt * sizeof *prompt);
+    if (!j || !prompt) {
+        free(j);
+        free(prompt);
+        return NULL;
+    }
+    memcpy(prompt, p->prompt, p->n_prompt * sizeof *prompt);
+    *j = (tdm__job){.fn = fn,
+                    .user = user,
+                    .prompt = prompt,
+                    .n_prompt = p->n_prompt,
+                    .max_tokens = p->max_tokens > 0 ? p->max_tokens : SIZE_MAX,
+                    .sampling = p->sampling,
+                    .n_top_logprobs = p->n_top_logprobs,
+                    .ignore_end = p->ignore_end,
+                    .submitted_ns = tdm__clock_ns()};
+    tdm__text_stream_init(&j->text, p->stops, p->n_stops);
+    pthread_mutex_init(&j->mutex, NULL);
+    pthread_cond_init(&j->ended, NULL);
+    return j;
+}
+
+tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
+                              tdm_error *err)
+{
+    TDM_TRY(check_params(e, p, err));
+    tdm__job *j = create_job(p, fn, user);
+    if (!j)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a job of %zu tokens", p->n_prompt);
+
+    pthread_mutex_lock(&e->mutex);
+    bool busy = e->n_jobs >= e->n_jobs_max;
+    if (!busy) {
+        *out = j; /* before the engine can see it: DONE may come before this returns */
+        if (e->queue_last)
+            e->queue_last->next = j;
+        else
+            e->queue_first = j;
+        e->queue_last = j;
+        e->n_jobs++;
+        e->stats.n_queued++;
+        pthread_cond_signal(&e->work);
+    }
+    pthread_mutex_unlock(&e->mutex);
+    if (!busy)
+        return TDM_OK;
+    free_job(j);
+    TDM_FAIL(err, TDM_ERR_BUSY, "%zu answers are running or waiting, no more are taken", e->n_jobs_max);
+}
+
+void tdm__job_cancel(tdm__job *j)
+{
+    pthread_mutex_lock(&j->mutex);
+    if (!atomic_exchange(&j->cancelled, true) && j->interrupt)
+        atomic_store(j->interrupt, true);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+void tdm__job_destroy(tdm__job **job)
+{
+    tdm__job *j = *job;
+    if (!j)
+        return;
+    *job = NULL;
+    pthread_mutex_lock(&j->mutex);
+    while (!j->has_ended)
+        pthread_cond_wait(&j->ended, &j->mutex);
+    pthread_mutex_unlock(&j->mutex);
+    free_job(j);
+}
+
+void tdm__job_emit_token(tdm__job *j, const tdm__token_info *token, tdm__str piece)
+{
+    size_t n_tokens = 1;
+    do {
+        tdm__text_stream_feed(&j->text, &piece);
+        tdm__str text = tdm__text_stream_take(&j->text);
+        if (text.len > 0 || n_tokens > 0)
+            j->fn(j->user, &(tdm__job_event){
+                               .kind = TDM__JOB_TEXT, .text = text, .tokens = token, .n_tokens = n_tokens});
+        n_tokens = 0;
+    } while (piece.len > 0 && !j->text.stopped);
+}
+
+void tdm__job_emit_held(tdm__job *j)
+{
+    tdm__text_stream_end(&j->text);
+    tdm__str text = tdm__text_stream_take(&j->text);
+    if (text.len > 0)
+        j->fn(j->user, &(tdm__job_event){.kind = TDM__JOB_TEXT, .text = text});
+}
+
+static double ms_between(uint64_t begin_ns, uint64_t end_ns) { return (double)(end_ns - begin_ns) / 1e6; }
+
+static void fill_times(tdm__job *j)
+{
+    uint64_t now = tdm__clock_ns(); /* stages that were not reached took no time, the one it ended in ends now */
+    uint64_t admitted = j->admitted_ns ? j->admitted_ns : now;
+    uint64_t first = j->first_token_ns ? j->first_token_ns : now;
+    j->timings.queue_ms = ms_between(j->submitted_ns, admitted);
+    j->timings.prompt_ms = ms_between(admitted, first);
+    j->timings.decode_ms = ms_between(first, now);
+}
+
+void tdm__job_emit_done(tdm__job *j, tdm__finish finish, const tdm_error *error)
+{
+    assert(finish != TDM__FINISH_NONE);
+    fill_times(j);
+    tdm__job_event ev = {.kind = TDM__JOB_DONE, .finish = finish, .timings = j->timings};
+    if (error)
+        ev.error = *error;
+    pthread_mutex_lock(&j->mutex);
+    j->interrupt = NULL;
+    pthread_mutex_unlock(&j->mutex);
+    j->fn(j->user, &ev);
+    pthread_mutex_lock(&j->mutex);
+    j->has_ended = true;
+    pthread_cond_signal(&j->ended);
+    pthread_mutex_unlock(&j->mutex);
+}
