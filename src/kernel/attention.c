@@ -16,9 +16,9 @@
 
 enum {
     ALIGN = 64,
-    ITEM_QUERIES_MAX = 128,         /* beyond, sharing a read between more queries gains nothing */
-    ITEM_BYTES_MAX = 1024 * 1024,   /* scores of an item should stay in the second-level cache */
-    SCORES_PAD = 16,                /* floats between two queries' scores: equal columns fall into different cache sets */
+    ITEM_QUERIES_MAX = 128,       /* beyond, sharing a read between more queries gains nothing */
+    ITEM_BYTES_MAX = 1024 * 1024, /* scores of an item should stay in the second-level cache */
+    SCORES_PAD = 16,              /* floats between two queries' scores, so that columns do not share a cache set */
 };
 
 void tdm__kv_store(const tdm__kernels *kn, const tdm__attention_shape *s, tdm__kv_layer *kv, size_t pos,

@@ -5,8 +5,9 @@
  * heads of a group and all tokens of a tile. What is computed for one query is defined below and does not depend on
  * which queries are computed beside it:
  *      score[j] = (sum over ascending d, by fma, of q[d] * k[j][d]) * scale        for j = 0 .. pos
- *      softmax in 16 partial sums (lane j mod 16), then a fixed tree
+ *      p[j]     = exp(score[j] - max) * (1 / sum of them), 16 partial sums (j mod 16) joined by a fixed tree
  *      out[d]   = sum over ascending j, by fma, of p[j] * v[j][d]
+ * Sums start from +0. What lies in the cache behind pos, NaN included, has no influence.
  */
 #ifndef TDM_KERNEL_ATTENTION_H
 #define TDM_KERNEL_ATTENTION_H
@@ -47,10 +48,12 @@ typedef struct tdm__attention_shape {
 void tdm__kv_store(const struct tdm__kernels *kn, const tdm__attention_shape *s, tdm__kv_layer *kv, size_t pos,
                    const float *k, const float *v);
 
-/* Scratch that tdm__attention needs for a team of n_threads at a context of n_ctx positions; 64-byte aligned. */
+/* Scratch that tdm__attention needs for a team of n_threads at a context of n_ctx positions; 64-byte aligned. About
+ * 1 MiB a thread, or one query's scores where these are longer (4 bytes a position). */
 size_t tdm__attention_scratch_bytes(const tdm__attention_shape *s, size_t n_ctx, int n_threads);
 
-/* All rows in one run of the team. Keys and values of all rows' positions are stored before. */
+/* All rows in one run of the team. Keys and values of positions 0 .. pos of each row are stored before. The scratch is
+ * for this team and an n_ctx above every pos. A row's bits are the same beside any other rows and in any team. */
 void tdm__attention(const struct tdm__kernels *kn, tdm__team *team, const tdm__attention_shape *s,
                     const tdm__attention_row *rows, size_t n_rows, void *scratch, size_t scratch_bytes);
 

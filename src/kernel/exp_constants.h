@@ -7,7 +7,8 @@
  *      exp(x) = (fma(p, r * r, r) + 1) * 2^n                     the product rounded once, also to a subnormal
  *
  * C2 .. C6 are the minimax fit of (e^r - 1 - r) / r^2 for the relative error of e^r on that interval (Remez), rounded
- * to float: 2^-27.9 of the result.
+ * to float: 2^-27.9 of the result. Compared with double over all floats from -104 to 88.72, the largest error is 1.014
+ * units in the last place (of the subnormals' unit below 2^-126), at x = 0x1.2e3aa8p+5.
  */
 #ifndef TDM_KERNEL_EXP_CONSTANTS_H
 #define TDM_KERNEL_EXP_CONSTANTS_H

@@ -47,7 +47,7 @@ uint16_t tdm__f32_to_f16(float f)
         h = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
     else if (magnitude >= 0x47800000u) /* 2^16 and more */
         h = 0x7c00u;
-    else if (magnitude >= 0x38800000u) /* 2^-14 and more: normal; a carry out of the mantissa is right, up to infinity */
+    else if (magnitude >= 0x38800000u) /* 2^-14 and more: normal; a carry may reach the exponent, up to infinity */
         h = shift_round_even(magnitude - ((127u - 15u) << 23), 13);
     else if (magnitude >= 0x33000000u) /* 2^-25 and more: a multiple of 2^-24 */
         h = shift_round_even((magnitude & 0x7fffffu) | 0x800000u, 126 - (magnitude >> 23));

@@ -59,8 +59,8 @@ typedef void (*tdm__unpack_fn)(const uint8_t *rows, size_t row_bytes, size_t n_r
 typedef void (*tdm__unpack_f32_fn)(const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols,
                                    tdm__slab_f32 *out);
 
-/* acc[t][r] continues the sum defined in matmul.h over one slab. n_cols a multiple of 32. offset: a power of two up
- * to 128, or 0. */
+/* acc[t][r] continues the sum defined in matmul.h over one slab. n_cols a multiple of 32. offset: 0 for a kind
+ * with minima, else a power of two: 128, or up to 32 and then no stored weight above 63. */
 typedef void (*tdm__dot_fn)(const tdm__slab *w, size_t n_cols, int offset, const tdm__act_slab *a, size_t n_tokens,
                             float (*acc)[TDM__PANEL_ROWS]);
 typedef void (*tdm__dot_f32_fn)(const tdm__slab_f32 *w, size_t n_cols, const float *x, size_t x_stride,
@@ -76,21 +76,30 @@ typedef struct tdm__kernels {
     /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart: for each run of 32, scale = max|x| / 127,
      * q = round to nearest even(x * (127 / max|x|)), or all zero. A value that is not finite gives scale NaN. */
     void (*quantize)(const float *x, size_t n, tdm__act_slab *out, size_t stride);
-    /* rows */
-    void (*rms_norm)(const float *x, const float *weight, float eps, float *out, size_t n); /* 16 partial sums */
-    void (*add)(float *x, const float *y, size_t n);                                        /* x += y */
-    void (*silu_mul)(const float *gate, const float *up, float *out, size_t n); /* gate / (1 + exp(-gate)) * up */
-    /* Rotates n_heads heads of head_dim in place; cos, sin: [n_rot / 2]. norm: pairs (2i, 2i+1); neox: (i, i + n_rot/2). */
+    /* Rows: out may be an input. "16 partial sums": value i goes to sum i mod 16, in ascending order, from +0; then sum
+     * l += sum l + 8 for l < 8, and so on with 4, 2, 1 (lanes.h).
+     * sum = 16 partial sums by fma(x, x, sum); out = (x * (1 / sqrt(sum / n + eps))) * weight. n >= 1. */
+    void (*rms_norm)(const float *x, const float *weight, float eps, float *out, size_t n);
+    /* x += y */
+    void (*add)(float *x, const float *y, size_t n);
+    /* out = (gate / (1 + tdm__expf(-gate))) * up */
+    void (*silu_mul)(const float *gate, const float *up, float *out, size_t n);
+    /* Turns the first n_rot values (even, at most head_dim) of n_heads heads of head_dim in place; cos, sin:
+     * [n_rot / 2]. Pair i is norm: (2i, 2i + 1), neox: (i, i + n_rot / 2);
+     *      x0, x1 = fma(x0, cos, -(x1 * sin)), fma(x1, cos, x0 * sin) */
     void (*rope_norm)(float *x, size_t n_heads, size_t head_dim, size_t n_rot, const float *cos, const float *sin);
     void (*rope_neox)(float *x, size_t n_heads, size_t head_dim, size_t n_rot, const float *cos, const float *sin);
-    /* attention (definitions in attention.h) */
+    /* Attention (sums as attention.h defines them). store_f16: out[i * out_stride] = half of x[i], round to nearest
+     * even, infinity from 65520 on, NaN made quiet. */
     void (*store_f16)(const float *x, uint16_t *out, size_t n, size_t out_stride);
-    /* Queries [n_q][head_dim] (rows q_stride apart) against n_tiles key tiles [tile][head_dim][16] of one kv head. */
+    /* scores[i][0 .. 16 n_tiles - 1] of n_q queries [head_dim] (q_stride apart) against the key tiles
+     * [tile][head_dim][16] of one kv head; what lies in a tile behind the last position gives scores of no meaning. */
     void (*scores)(const uint16_t *k_tiles, size_t n_tiles, size_t head_dim, const float *q, size_t q_stride,
                    size_t n_q, float scale, float *scores, size_t scores_stride);
-    /* In place over n values: exp(x - max), then times 1 / sum. */
+    /* In place over n >= 1 values: x = tdm__expf(x - max), then x * (1 / sum), sum as 16 partial sums. */
     void (*softmax)(float *x, size_t n);
-    /* out[q][d] = sum over j < n_pos[q]: the queries read the same values v [pos][head_dim]. */
+    /* out[i][d] = sum over j < n_pos[i] (>= 1), ascending from +0, by fma(p[i][j], v[j][d], sum): n_q queries that
+     * read the same values v [pos][head_dim]; nothing behind the largest n_pos is read. */
     void (*mix)(const uint16_t *v, size_t head_dim, const float *p, size_t p_stride, const size_t *n_pos, size_t n_q,
                 float *out, size_t out_stride);
 } tdm__kernels;
@@ -107,7 +116,8 @@ typedef struct tdm__dot_traits {
 /* type: a quantised one. */
 tdm__dot_traits tdm__dot_traits_get(tdm__type type);
 
-/* exp in float by range reduction and a polynomial, the same bits at every level; see rows.c for its bound. */
+/* exp in float, the same bits at every level, within 1.02 units in the last place (exp_constants.h). 0 below -104,
+ * infinity from 88.73 on, NaN for NaN. */
 float tdm__expf(float x);
 
 #endif

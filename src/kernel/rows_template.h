@@ -1,8 +1,16 @@
 /* rows_template.h - the kernels of rows.c on registers of VEC_LANES floats.
  *
- * Included once by the file of each level, after the header that gives it `vec` (x86/lanes_avx2.h says what a vec must
- * offer). The rounds of a row take VEC_LANES values and the last one what is left: the *_left functions touch no
- * memory beyond n. max and min of a vec give their second operand where one is NaN.
+ * Included once by the file of each level, after the header that gives it `vec` (x86/lanes_avx2.h is one). A new level
+ * is such a header:
+ *      load_left(p, n, fill), store_left(p, n, v), keep_left(v, n)   the lanes before n (or all); no memory behind is
+ *                                                                    touched; the others are fill, untouched, zero
+ *      load_twice(p, n)                  p0 p0 p1 p1 ..: a float for each pair of lanes, zeros from n on
+ *      load_halves, store_halves         IEEE halves, round to nearest even
+ *      fma, fmsub, fmaddsub              a * b + c, a * b - c, and - c in even lanes but + c in odd ones; rounded once
+ *      swap_pairs(a)                     a1 a0 a3 a2 ..
+ *      scale(y, n)                       y * 2^n for whole n in -150 .. 128, rounded once
+ *      min, max                          their second operand where one is NaN
+ * The rounds of a row take VEC_LANES values and the last one what is left.
  */
 #ifndef TDM_KERNEL_ROWS_TEMPLATE_H
 #define TDM_KERNEL_ROWS_TEMPLATE_H

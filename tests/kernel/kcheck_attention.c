@@ -47,8 +47,8 @@ static void check_store_f16(kcheck *c, kcheck_fill kind, size_t n, size_t stride
 static void check_scores(kcheck *c, kcheck_fill kind, size_t head_dim, size_t n_tiles, size_t n_q)
 {
     kcheck_begin(c, "scores of %zu queries of %zu, %zu tiles, fill %d", n_q, head_dim, n_tiles, kind);
-    size_t q_stride = head_dim + 3, stride = n_tiles * TDM__KV_TILE + 5, n = (n_q - 1) * stride + n_tiles * TDM__KV_TILE;
-    uint16_t *k = halves(c, kind, n_tiles * head_dim * TDM__KV_TILE);
+    size_t n_pos = n_tiles * TDM__KV_TILE, q_stride = head_dim + 3, stride = n_pos + 5, n = (n_q - 1) * stride + n_pos;
+    uint16_t *k = halves(c, kind, n_pos * head_dim);
     float *q = floats(c, kind, (n_q - 1) * q_stride + head_dim);
     float *expected = kcheck_buffer(c, n * sizeof *q), *got = kcheck_buffer(c, n * sizeof *q);
     kcheck_reference(c)->scores(k, n_tiles, head_dim, q, q_stride, n_q, 0.125f, expected, stride);
@@ -76,7 +76,8 @@ static void check_mix(kcheck *c, kcheck_fill kind, size_t head_dim, size_t n_pos
 static void check_softmax(kcheck *c, kcheck_fill kind, size_t n)
 {
     kcheck_begin(c, "softmax of %zu, fill %d", n, kind);
-    float *expected = floats(c, kind, n), *got = kcheck_buffer(c, n * sizeof *got), *x = kcheck_buffer(c, n * sizeof *x);
+    float *expected = floats(c, kind, n);
+    float *got = kcheck_buffer(c, n * sizeof *got), *x = kcheck_buffer(c, n * sizeof *x);
     for (size_t i = 0; i < n && kind == KCHECK_NORMAL; i++)
         expected[i] *= 30.0f;
     memcpy(got, expected, n * sizeof *got);
