@@ -17,6 +17,8 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"pull", tdm__cmd_pull, "fetch the weights of a model"},
+    {"models", tdm__cmd_models, "the models that can be fetched, and which are here"},
     {"info", tdm__cmd_info, "what a model file says about itself"},
 };
 
