@@ -38,12 +38,16 @@ void tdm__kernels_init(tdm__kernels *k, tdm__isa ceiling)
     tdm__kernels_init_attention_c(k);
 #if defined(__x86_64__)
     if (isa >= TDM__ISA_AVX2) {
+        tdm__kernels_init_matmul_avx2(k);
         tdm__kernels_init_rows_avx2(k);
         tdm__kernels_init_attention_avx2(k);
     }
     if (isa >= TDM__ISA_AVX512) {
+        tdm__kernels_init_matmul_avx512(k);
         tdm__kernels_init_rows_avx512(k);
         tdm__kernels_init_attention_avx512(k);
     }
+    if (isa >= TDM__ISA_VNNI)
+        tdm__kernels_init_matmul_vnni(k);
 #endif
 }

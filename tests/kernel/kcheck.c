@@ -40,6 +40,7 @@ static const struct {
     const char *name;
     void (*run)(kcheck *c);
 } groups[] = {
+    {"quants", kcheck_quants},
     {"rows", kcheck_rows},
     {"attention", kcheck_attention},
 };

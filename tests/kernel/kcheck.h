@@ -51,6 +51,7 @@ void kcheck_that(kcheck *c, bool holds, const char *what);
 void kcheck_time(kcheck *c, const char *what, double unit_count, const char *unit, void (*fn)(void *ctx), void *ctx);
 
 /* The groups. */
+void kcheck_quants(kcheck *c);
 void kcheck_rows(kcheck *c);
 void kcheck_attention(kcheck *c);
 

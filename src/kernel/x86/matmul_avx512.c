@@ -1,0 +1,45 @@
+/* matmul_avx512.c - the panel kernels on 512-bit registers, without VNNI.
+ *
+ * vpmaddubsw saturates its pairs at 32767: weights up to 63 times activations up to 127 stay below even for the sum
+ * of two pairs (4 * 63 * 127 = 32004). Weights of 8 bits are taken as magnitude, their sign going to the activation:
+ * 2 * 128 * 127 = 32512.
+ */
+#include "kernel/x86/panel_avx512.h"
+
+#include "kernel/kernels_init.h"
+
+#define DOT_TOKENS 4
+#define DOT_IS_WIDE 0
+
+static inline vec sum_pairs(__m512i x) { return _mm512_madd_epi16(x, _mm512_set1_epi16(1)); }
+
+static inline vec vec_dot(vec start, const vec *q, const int8_t *a)
+{
+    for (int g = 0; g < 4; g += 2) {
+        __m512i x = _mm512_maddubs_epi16(q[g], vec_set1_bytes(a + 4 * g));
+        __m512i y = _mm512_maddubs_epi16(q[g + 1], vec_set1_bytes(a + 4 * g + 4));
+        start = _mm512_add_epi32(start, sum_pairs(_mm512_add_epi16(x, y)));
+    }
+    return start;
+}
+
+static inline vec vec_dot_signed(vec start, const vec *q, const int8_t *a)
+{
+    for (int g = 0; g < 4; g++) {
+        __m512i weight = _mm512_xor_si512(q[g], _mm512_set1_epi8(INT8_MIN)), x = vec_set1_bytes(a + 4 * g);
+        __m512i turned = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(weight), _mm512_setzero_si512(), x);
+        start = _mm512_add_epi32(start, sum_pairs(_mm512_maddubs_epi16(_mm512_abs_epi8(weight), turned)));
+    }
+    return start;
+}
+
+#include "kernel/dot_template.h"
+#include "kernel/quantize_template.h"
+#include "kernel/unpack_template.h"
+
+void tdm__kernels_init_matmul_avx512(tdm__kernels *k)
+{
+    fill_dot(k);
+    fill_unpack(k);
+    k->quantize = quantize;
+}

@@ -1,0 +1,177 @@
+/* panel_avx2.h - a vec of the panel kernels: 32 bits of each of the 16 rows of a panel, in two 256-bit registers.
+ *
+ * What unpack_template.h, dot_template.h and quantize_template.h are written in.
+ */
+#ifndef TDM_KERNEL_X86_PANEL_AVX2_H
+#define TDM_KERNEL_X86_PANEL_AVX2_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct vec {
+    __m256i half[2]; /* rows 0 .. 7, 8 .. 15; 32 bits a row */
+} vec;
+typedef struct vec_f32 {
+    __m256 half[2];
+} vec_f32;
+
+static inline vec vec_set1(uint32_t x) { return (vec){{_mm256_set1_epi32((int)x), _mm256_set1_epi32((int)x)}}; }
+static inline vec vec_and(vec a, vec b)
+{
+    return (vec){{_mm256_and_si256(a.half[0], b.half[0]), _mm256_and_si256(a.half[1], b.half[1])}};
+}
+static inline vec vec_or(vec a, vec b)
+{
+    return (vec){{_mm256_or_si256(a.half[0], b.half[0]), _mm256_or_si256(a.half[1], b.half[1])}};
+}
+static inline vec vec_xor(vec a, vec b)
+{
+    return (vec){{_mm256_xor_si256(a.half[0], b.half[0]), _mm256_xor_si256(a.half[1], b.half[1])}};
+}
+static inline vec vec_shift_left(vec a, int n)
+{
+    return (vec){{_mm256_slli_epi32(a.half[0], n), _mm256_slli_epi32(a.half[1], n)}};
+}
+static inline vec vec_shift_left_by(vec a, int n)
+{
+    __m128i count = _mm_cvtsi32_si128(n);
+    return (vec){{_mm256_sll_epi32(a.half[0], count), _mm256_sll_epi32(a.half[1], count)}};
+}
+static inline vec vec_shift_right(vec a, int n)
+{
+    return (vec){{_mm256_srli_epi32(a.half[0], n), _mm256_srli_epi32(a.half[1], n)}};
+}
+static inline vec vec_shift_right_signed(vec a, int n)
+{
+    return (vec){{_mm256_srai_epi32(a.half[0], n), _mm256_srai_epi32(a.half[1], n)}};
+}
+static inline vec vec_sub(vec a, vec b)
+{
+    return (vec){{_mm256_sub_epi32(a.half[0], b.half[0]), _mm256_sub_epi32(a.half[1], b.half[1])}};
+}
+static inline vec vec_load(const void *p)
+{
+    const __m256i *v = p;
+    return (vec){{_mm256_load_si256(v), _mm256_load_si256(v + 1)}};
+}
+static inline void vec_store(void *p, vec a)
+{
+    __m256i *v = p;
+    _mm256_store_si256(v, a.half[0]);
+    _mm256_store_si256(v + 1, a.half[1]);
+}
+
+static inline vec_f32 vec_to_f32(vec a)
+{
+    return (vec_f32){{_mm256_cvtepi32_ps(a.half[0]), _mm256_cvtepi32_ps(a.half[1])}};
+}
+static inline vec_f32 vec_as_f32(vec a)
+{
+    return (vec_f32){{_mm256_castsi256_ps(a.half[0]), _mm256_castsi256_ps(a.half[1])}};
+}
+/* The f16 in the low half of each 32 bits. */
+static inline vec_f32 vec_half_to_f32(vec a)
+{
+    vec low = vec_and(a, vec_set1(0xffff));
+    /* packs lane by lane: 8 rows of both halves as 0-3, 8-11, 4-7, 12-15 */
+    __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low.half[0], low.half[1]), 0xd8);
+    return (vec_f32){{_mm256_cvtph_ps(_mm256_castsi256_si128(packed)),
+                      _mm256_cvtph_ps(_mm256_extracti128_si256(packed, 1))}};
+}
+static inline vec_f32 vec_f32_mul(vec_f32 a, vec_f32 b)
+{
+    return (vec_f32){{_mm256_mul_ps(a.half[0], b.half[0]), _mm256_mul_ps(a.half[1], b.half[1])}};
+}
+static inline vec_f32 vec_f32_negate(vec_f32 a)
+{
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return (vec_f32){{_mm256_xor_ps(a.half[0], sign), _mm256_xor_ps(a.half[1], sign)}};
+}
+static inline vec_f32 vec_f32_set1(float x) { return (vec_f32){{_mm256_set1_ps(x), _mm256_set1_ps(x)}}; }
+static inline vec_f32 vec_f32_fma(vec_f32 a, vec_f32 b, vec_f32 c)
+{
+    return (vec_f32){{_mm256_fmadd_ps(a.half[0], b.half[0], c.half[0]), _mm256_fmadd_ps(a.half[1], b.half[1], c.half[1])}};
+}
+static inline vec_f32 vec_f32_load(const float *p) { return (vec_f32){{_mm256_load_ps(p), _mm256_load_ps(p + 8)}}; }
+static inline vec_f32 vec_f32_load_unaligned(const float *p)
+{
+    return (vec_f32){{_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}};
+}
+static inline void vec_f32_store(float *p, vec_f32 a)
+{
+    _mm256_store_ps(p, a.half[0]);
+    _mm256_store_ps(p + 8, a.half[1]);
+}
+
+/* The largest |x| of 32 values; +infinity if one of them is not finite. */
+static inline float vec_f32_abs_max(vec_f32 a, vec_f32 b)
+{
+    const __m256i magnitude = _mm256_set1_epi32(INT32_MAX); /* positive floats are ordered as integers, NaN last */
+    __m256i x = _mm256_max_epi32(_mm256_and_si256(_mm256_castps_si256(a.half[0]), magnitude),
+                                 _mm256_and_si256(_mm256_castps_si256(a.half[1]), magnitude));
+    __m256i y = _mm256_max_epi32(_mm256_and_si256(_mm256_castps_si256(b.half[0]), magnitude),
+                                 _mm256_and_si256(_mm256_castps_si256(b.half[1]), magnitude));
+    x = _mm256_max_epi32(x, y);
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+    return _mm_cvtsi128_si32(m) >= 0x7f800000 ? __builtin_inff() : _mm_cvtss_f32(_mm_castsi128_ps(m));
+}
+
+/* 16 values, each of magnitude at most 127, to the nearest integers; returns their sum. */
+static inline int32_t vec_f32_to_int8(vec_f32 a, int8_t *out)
+{
+    __m256i low = _mm256_cvtps_epi32(a.half[0]), high = _mm256_cvtps_epi32(a.half[1]);
+    __m256i pairs = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    _mm_storeu_si128((__m128i *)out,
+                     _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
+    __m256i sum = _mm256_add_epi32(low, high);
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+
+/* Byte j of a row is 16 if bit 4 g + j of its 32 bits is set, else 0; g is a constant. */
+static inline __m256i fifth_bits_half(__m256i bits, int g)
+{
+    const __m256i one_byte = _mm256_set1_epi32(0x08040201 << (g % 2 * 4));
+    const __m256i spread = _mm256_add_epi32(_mm256_setr_epi32(0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c, 0x00000000,
+                                                              0x04040404, 0x08080808, 0x0c0c0c0c),
+                                            _mm256_set1_epi32(0x01010101 * (g / 2)));
+    __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(bits, spread), one_byte), one_byte);
+    return _mm256_and_si256(is_set, _mm256_set1_epi8(16));
+}
+static inline vec vec_fifth_bits(vec bits, int g)
+{
+    return (vec){{fifth_bits_half(bits.half[0], g), fifth_bits_half(bits.half[1], g)}};
+}
+
+/* Rows r and r + 4: 16 bytes of each in one lane. */
+static inline __m256i load_2_rows(const uint8_t *p, size_t row_bytes)
+{
+    __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_inserti128_si256(v, _mm_loadu_si128((const __m128i *)(p + 4 * row_bytes)), 1);
+}
+
+static inline void load_rows_half(const uint8_t *p, size_t row_bytes, int half, vec out[4])
+{
+    __m256i r0 = load_2_rows(p, row_bytes), r1 = load_2_rows(p + row_bytes, row_bytes);
+    __m256i r2 = load_2_rows(p + 2 * row_bytes, row_bytes), r3 = load_2_rows(p + 3 * row_bytes, row_bytes);
+    __m256i low01 = _mm256_unpacklo_epi32(r0, r1), low23 = _mm256_unpacklo_epi32(r2, r3);
+    __m256i high01 = _mm256_unpackhi_epi32(r0, r1), high23 = _mm256_unpackhi_epi32(r2, r3);
+    out[0].half[half] = _mm256_unpacklo_epi64(low01, low23);
+    out[1].half[half] = _mm256_unpackhi_epi64(low01, low23);
+    out[2].half[half] = _mm256_unpacklo_epi64(high01, high23);
+    out[3].half[half] = _mm256_unpackhi_epi64(high01, high23);
+}
+
+/* 16 bytes of 16 rows, row_bytes apart: out[i] has the i-th 4 bytes of every row. */
+static inline void vec_load_rows(const uint8_t *p, size_t row_bytes, vec out[4])
+{
+    load_rows_half(p, row_bytes, 0, out);
+    load_rows_half(p + 8 * row_bytes, row_bytes, 1, out);
+}
+
+#endif
