@@ -206,6 +206,14 @@ static bool is_wanted(const char *name, char **names, int n_names)
     return n_names == 0;
 }
 
+static bool is_group(const char *name)
+{
+    for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++)
+        if (strcmp(groups[g].name, name) == 0)
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     static kcheck c; /* large, and zero */
@@ -220,6 +228,11 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    for (int i = first; i < argc; i++)
+        if (!is_group(argv[i])) {
+            fprintf(stderr, "kcheck: there is no group \"%s\"\n", argv[i]);
+            return 2;
+        }
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGSEGV, on_fault);
     signal(SIGBUS, on_fault);

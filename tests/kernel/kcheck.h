@@ -26,7 +26,7 @@ typedef enum kcheck_fill {
     KCHECK_FILL_COUNT
 } kcheck_fill;
 
-/* The two tables under comparison; the same table while the reference is timed. */
+/* The two tables under comparison. The first level is the reference itself: only its meaning is checked then. */
 const tdm__kernels *kcheck_reference(const kcheck *c);
 const tdm__kernels *kcheck_level(const kcheck *c);
 bool kcheck_is_bench(const kcheck *c); /* only time, the cases were compared before */
