@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "engine/engine.h"
+#include "request/decision.h"
 #include "tandem/status.h"
 
 /* What a process serves: one model, perhaps still on its way. All functions of the service may be called from any
@@ -26,9 +27,14 @@ typedef enum tdm__service_state {
 } tdm__service_state;
 
 tdm_status tdm__service_create(tdm__service **out, tdm_error *err);
-void tdm__service_destroy(tdm__service *s); /* cancels and waits for all requests */
 
-/* For the loader: progress, failure, or the model at path under its display name. load blocks while it opens. */
+/* Cancels all requests and waits until each has had its DONE; their handles may be given back later. No load or start
+ * is under way. NULL-safe. */
+void tdm__service_destroy(tdm__service *s);
+
+/* For the loader: progress, failure, or the model at path under its display name. load blocks while it opens, once
+ * with success; when it fails, the state is FAILED. A model without tokenizer.chat_template cannot chat and is refused
+ * (ERR_UNSUPPORTED). */
 void tdm__service_set_downloading(tdm__service *s, int percent);
 void tdm__service_set_failed(tdm__service *s, const tdm_error *err);
 tdm_status tdm__service_load(tdm__service *s, const char *path, const char *model_name,
@@ -45,8 +51,6 @@ typedef struct tdm__service_status {
 } tdm__service_status;
 
 void tdm__service_get_status(tdm__service *s, tdm__service_status *out);
-
-enum { TDM__DECISION_ID_BYTES = 16, TDM__DECISION_ID_TEXT = 2 * TDM__DECISION_ID_BYTES + 1 };
 
 typedef struct tdm__chat_request {
     json_t *messages;   /* array of {role, content: string}; kept by reference count, not changed by anybody */
@@ -67,6 +71,7 @@ typedef enum tdm__event_kind {
 typedef struct tdm__event {
     tdm__event_kind kind;
     const char *decision_id;       /* always: hex text */
+    const tdm__decision *decision; /* always */
     const char *model_name;        /* always */
     tdm__str text;                 /* TEXT */
     const tdm__token_info *tokens; /* TEXT: as in engine.h */
@@ -90,7 +95,9 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
                               tdm__request **out, tdm_error *err);
 
 void tdm__request_cancel(tdm__request *r);   /* any thread, until destroy */
-void tdm__request_destroy(tdm__request **r); /* after DONE was delivered */
+
+/* Waits until DONE was delivered and its call returned; not from inside an event. NULL-safe, sets *r = NULL. */
+void tdm__request_destroy(tdm__request **r);
 
 /* The text of one token, for logprobs ("" for control tokens). Borrowed from the loaded model. */
 tdm__str tdm__service_token_text(tdm__service *s, int32_t id);

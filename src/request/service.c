@@ -1,0 +1,179 @@
+/* service.c - the model that a process serves, from "not there yet" to the end, and the thread that prepares prompts.
+ *
+ * Requests are admitted only as long as the engine has slots and queue for all of them, so the engine never refuses
+ * what was admitted. One thread prepares all prompts: that is milliseconds each, and keeps their order.
+ */
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "os/clock.h"
+#include "request/request_internal.h"
+
+static tdm__request *take_waiting(tdm__service *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (!s->stop && !s->waiting_first)
+        pthread_cond_wait(&s->work, &s->mutex);
+    tdm__request *r = s->waiting_first;
+    if (r) {
+        s->waiting_first = r->next_waiting;
+        if (!s->waiting_first)
+            s->waiting_last = NULL;
+        s->n_waiting--;
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return r;
+}
+
+static void *prepare_main(void *service)
+{
+    for (tdm__request *r; (r = take_waiting(service)) != NULL;)
+        tdm__request_walk(r);
+    return NULL;
+}
+
+tdm_status tdm__service_create(tdm__service **out, tdm_error *err)
+{
+    tdm__service *s = calloc(1, sizeof *s);
+    if (!s)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a service");
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->work, NULL);
+    sigset_t all, before; /* signals are for the program's main thread */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&s->preparer, NULL, prepare_main, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        pthread_cond_destroy(&s->work);
+        pthread_mutex_destroy(&s->mutex);
+        free(s);
+        TDM_FAIL(err, TDM_ERR_NOMEM, "cannot start a thread to prepare prompts: error %d", rc);
+    }
+    *out = s;
+    return TDM_OK;
+}
+
+static void unload(tdm__service *s)
+{
+    tdm__engine_destroy(s->engine);
+    tdm__template_destroy(s->template);
+    tdm__tokenizer_destroy(s->tokenizer);
+    tdm__model_close(s->model);
+    s->engine = NULL;
+    s->template = NULL;
+    s->tokenizer = NULL;
+    s->model = NULL;
+}
+
+void tdm__service_destroy(tdm__service *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->mutex);
+    s->stop = true;
+    for (tdm__request *r = s->live; r; r = r->live_next)
+        tdm__request_cancel(r);
+    pthread_cond_signal(&s->work);
+    pthread_mutex_unlock(&s->mutex);
+    pthread_join(s->preparer, NULL); /* ends what waits */
+    unload(s);                       /* the engine ends what it has */
+    assert(s->n_live == 0);
+    pthread_cond_destroy(&s->work);
+    pthread_mutex_destroy(&s->mutex);
+    free(s);
+}
+
+void tdm__service_set_downloading(tdm__service *s, int percent)
+{
+    pthread_mutex_lock(&s->mutex);
+    assert(s->state != TDM__SERVICE_READY);
+    s->state = TDM__SERVICE_DOWNLOADING;
+    s->percent = percent;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void tdm__service_set_failed(tdm__service *s, const tdm_error *err)
+{
+    pthread_mutex_lock(&s->mutex);
+    assert(s->state != TDM__SERVICE_READY);
+    s->state = TDM__SERVICE_FAILED;
+    s->error = *err;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static tdm_status load_template(tdm__service *s, tdm_error *err)
+{
+    tdm__str source = {0};
+    TDM_TRY(tdm__gguf_get_str(s->model->gguf, "tokenizer.chat_template", &source, err));
+    if (source.len == 0)
+        TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: key tokenizer.chat_template is missing: this model cannot chat",
+                 tdm__gguf_name(s->model->gguf));
+    return tdm__template_create(source, &s->template, err);
+}
+
+static tdm_status open_all(tdm__service *s, const char *path, const tdm__engine_options *o, tdm_error *err)
+{
+    TDM_TRY(tdm__model_open(path, &s->model, err));
+    TDM_TRY(tdm__tokenizer_create(s->model->gguf, &s->tokenizer, err));
+    TDM_TRY(load_template(s, err));
+    return tdm__engine_create(s->model, s->tokenizer, o, &s->engine, err);
+}
+
+tdm_status tdm__service_load(tdm__service *s, const char *path, const char *model_name, const tdm__engine_options *o,
+                             tdm_error *err)
+{
+    pthread_mutex_lock(&s->mutex);
+    assert(s->state != TDM__SERVICE_READY);
+    s->state = TDM__SERVICE_LOADING;
+    pthread_mutex_unlock(&s->mutex);
+
+    tdm_error why = {0};
+    tdm_status status = open_all(s, path, o, &why);
+    if (status != TDM_OK) {
+        unload(s);
+        tdm__service_set_failed(s, &why);
+        if (err)
+            *err = why;
+        return status;
+    }
+    snprintf(s->model_name, sizeof s->model_name, "%s", model_name);
+    s->loaded_unix_s = tdm__clock_unix_s();
+    tdm__engine_stats stats;
+    tdm__engine_get_stats(s->engine, &stats);
+    pthread_mutex_lock(&s->mutex);
+    s->n_live_max = stats.n_slots + o->n_queue;
+    s->state = TDM__SERVICE_READY;
+    pthread_mutex_unlock(&s->mutex);
+    return TDM_OK;
+}
+
+void tdm__service_get_status(tdm__service *s, tdm__service_status *out)
+{
+    *out = (tdm__service_status){0};
+    pthread_mutex_lock(&s->mutex);
+    out->state = s->state;
+    out->percent = s->percent;
+    out->error = s->error;
+    size_t n_waiting = s->n_waiting;
+    pthread_mutex_unlock(&s->mutex);
+    if (out->state != TDM__SERVICE_READY)
+        return;
+    memcpy(out->model_name, s->model_name, sizeof out->model_name);
+    out->n_ctx = tdm__engine_n_ctx(s->engine);
+    out->loaded_unix_s = s->loaded_unix_s;
+    tdm__engine_get_stats(s->engine, &out->stats);
+    out->stats.n_queued += n_waiting;
+}
+
+tdm__str tdm__service_token_text(tdm__service *s, int32_t id)
+{
+    pthread_mutex_lock(&s->mutex);
+    bool ready = s->state == TDM__SERVICE_READY;
+    pthread_mutex_unlock(&s->mutex);
+    return ready ? tdm__tokenizer_piece(s->tokenizer, id, false) : (tdm__str){"", 0};
+}
