@@ -20,7 +20,8 @@ def main():
         sys.exit(f"{sys.argv[1]}: the page must not name another host")
     csp = "; ".join([
         "default-src 'none'", "script-src " + hashes(page, "script"), "style-src " + hashes(page, "style"),
-        "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"])
+        "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'"])
     with open(sys.argv[2], "w", encoding="ascii") as out:
         out.write('#include "api/console.h"\n\n')
         out.write(f'const char tdm__console_csp[] = "{csp}";\n')
