@@ -41,6 +41,7 @@ static const struct {
     void (*run)(kcheck *c);
 } groups[] = {
     {"quants", kcheck_quants},
+    {"matmul", kcheck_matmul},
     {"rows", kcheck_rows},
     {"attention", kcheck_attention},
 };

@@ -52,6 +52,7 @@ void kcheck_time(kcheck *c, const char *what, double unit_count, const char *uni
 
 /* The groups. */
 void kcheck_quants(kcheck *c);
+void kcheck_matmul(kcheck *c);
 void kcheck_rows(kcheck *c);
 void kcheck_attention(kcheck *c);
 

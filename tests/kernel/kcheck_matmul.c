@@ -1,0 +1,267 @@
+/* kcheck_matmul.c - whole products: the same bits for every level, team and batch, and what they should be in double. */
+#include "kcheck.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/matmul.h"
+#include "os/team.h"
+
+enum { TEAMS = 3, JOBS_MAX = 3 };
+
+typedef struct setting {
+    tdm__team *team[TEAMS]; /* of 1, 2, 3 */
+} setting;
+
+/* Random rows whose scales are finite and of usual size: each block is a random one with the halves replaced. */
+static void fill_matrix(kcheck *c, tdm__weight *w, uint8_t *data)
+{
+    static const struct {
+        tdm__type type;
+        size_t half[2];
+    } halves[] = {
+        {TDM__TYPE_F16, {0, 0}},    {TDM__TYPE_Q4_0, {0, 0}},   {TDM__TYPE_Q4_1, {0, 2}},     {TDM__TYPE_Q5_0, {0, 0}},
+        {TDM__TYPE_Q5_1, {0, 2}},   {TDM__TYPE_Q8_0, {0, 0}},   {TDM__TYPE_Q2_K, {80, 82}},   {TDM__TYPE_Q3_K, {108, 108}},
+        {TDM__TYPE_Q4_K, {0, 2}},   {TDM__TYPE_Q5_K, {0, 2}},   {TDM__TYPE_Q6_K, {208, 208}},
+    };
+    const tdm__type_traits *t = tdm__type_get((uint32_t)w->type);
+    size_t bytes = w->n_rows * w->row_bytes;
+    kcheck_fill_bytes(c, data, bytes);
+    for (size_t i = 0; i < sizeof halves / sizeof halves[0]; i++)
+        for (size_t at = 0; halves[i].type == w->type && at < bytes; at += t->block_bytes)
+            for (size_t h = 0; h < 2; h++) {
+                uint16_t half = tdm__f32_to_f16(kcheck_random_float(c) * 0.1f);
+                memcpy(data + at + halves[i].half[h], &half, sizeof half);
+            }
+    for (size_t at = 0; w->type == TDM__TYPE_F32 && at < bytes; at += 4) {
+        float f = kcheck_random_float(c);
+        memcpy(data + at, &f, sizeof f);
+    }
+    for (size_t at = 1; w->type == TDM__TYPE_BF16 && at < bytes; at += 2)
+        data[at] = (uint8_t)(0x3e | (data[at] & 0x80)); /* about 0.2 */
+    w->data = data;
+}
+
+static tdm__weight matrix(kcheck *c, tdm__type type, size_t n_rows, size_t n_cols, size_t slack)
+{
+    const tdm__type_traits *t = tdm__type_get((uint32_t)type);
+    tdm__weight w = {.type = type, .n_rows = n_rows, .n_cols = n_cols};
+    w.row_bytes = n_cols / t->block_values * t->block_bytes;
+    fill_matrix(c, &w, kcheck_buffer(c, n_rows * w.row_bytes + slack));
+    return w;
+}
+
+/* The product of row r and token t in double, from the quantised activations where the weights are quantised; *size is
+ * the sum of magnitudes, against which rounding is measured. */
+static double meant(const tdm__weight *w, size_t r, const tdm__acts *a, size_t t, double *size)
+{
+    float row[4864];
+    double sum = 0;
+    tdm__dequantize_row(w->type, w->data + r * w->row_bytes, row, w->n_cols);
+    *size = 0;
+    for (size_t k = 0; k < w->n_cols; k++) {
+        double x = (double)a->x[t * a->n_cols + k];
+        if (tdm__type_get((uint32_t)w->type)->block_values > 1) {
+            const tdm__act_slab *s = &a->q[k / TDM__SLAB_COLS * a->n_tokens + t];
+            x = (double)s->scale[k % TDM__SLAB_COLS / 32] * s->q[k % TDM__SLAB_COLS];
+        }
+        sum += (double)row[k] * x;
+        *size += fabs((double)row[k] * x);
+    }
+    return sum;
+}
+
+static void check_meaning(kcheck *c, const tdm__matmul_job *job, const tdm__acts *a)
+{
+    for (size_t t = 0; t < a->n_tokens; t++)
+        for (size_t r = 0; r < job->w->n_rows; r++) {
+            double size, sum = meant(job->w, r, a, t, &size) + (job->bias ? (double)job->bias[r] : 0.0);
+            double got = (double)job->out[t * job->out_stride + r];
+            kcheck_that(c, fabs(got - sum) <= 1e-5 * (size + 1), "far from the product in double");
+        }
+}
+
+static void multiply(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *jobs, size_t n_jobs, tdm__acts *a)
+{
+    if (a->q)
+        tdm__acts_quantize(k, team, a);
+    tdm__matmul(k, team, jobs, n_jobs, a);
+}
+
+/* Each token by itself gives the bits that it had in the batch. */
+static void check_alone(kcheck *c, const setting *s, const tdm__matmul_job *job, const tdm__acts *batch)
+{
+    float *out = malloc(job->w->n_rows * sizeof *out);
+    tdm__matmul_job alone = {.w = job->w, .bias = job->bias, .out = out, .out_stride = job->w->n_rows};
+    for (size_t t = 0; out && t < batch->n_tokens; t++) {
+        tdm__acts a = {.x = batch->x + t * batch->n_cols, .n_tokens = 1, .n_cols = batch->n_cols};
+        a.q = batch->q ? aligned_alloc(64, tdm__acts_bytes(1, a.n_cols)) : NULL;
+        multiply(kcheck_level(c), s->team[t % TEAMS], &alone, 1, &a);
+        kcheck_same_floats(c, "token alone", job->out + t * job->out_stride, out, job->w->n_rows);
+        free(a.q);
+    }
+    kcheck_that(c, out != NULL, "no memory");
+    free(out);
+}
+
+/* Two or three matrices of these types and numbers of rows, in one run. */
+static void check_product(kcheck *c, const setting *s, const tdm__type *types, const size_t *rows, size_t n_jobs,
+                          size_t n_cols, size_t n_tokens)
+{
+    kcheck_begin(c, "%s and %zu more, %zu rows, %zu columns, %zu tokens", tdm__type_get((uint32_t)types[0])->name,
+                 n_jobs - 1, rows[0], n_cols, n_tokens);
+    float *x = kcheck_buffer(c, n_tokens * n_cols * sizeof *x);
+    kcheck_fill_floats(c, KCHECK_NORMAL, x, n_tokens * n_cols);
+    size_t acts_bytes = tdm__acts_bytes(n_tokens, n_cols);
+    tdm__acts a = {.x = x, .n_tokens = n_tokens, .n_cols = n_cols};
+    if (n_cols % 32 == 0)
+        a.q = kcheck_buffer(c, acts_bytes);
+    tdm__weight w[JOBS_MAX];
+    tdm__matmul_job expected[JOBS_MAX], got[JOBS_MAX];
+    for (size_t j = 0; j < n_jobs; j++) {
+        w[j] = matrix(c, types[j], rows[j], n_cols, j);
+        float *bias = j % 2 == 0 ? kcheck_buffer(c, rows[j] * sizeof *bias) : NULL;
+        if (bias)
+            kcheck_fill_floats(c, KCHECK_NORMAL, bias, rows[j]);
+        size_t stride = rows[j] + 3 * j, n = ((n_tokens - 1) * stride + rows[j]) * sizeof(float);
+        expected[j] = (tdm__matmul_job){.w = &w[j], .bias = bias, .out = kcheck_buffer(c, n), .out_stride = stride};
+        got[j] = (tdm__matmul_job){.w = &w[j], .bias = bias, .out = kcheck_buffer(c, n), .out_stride = stride};
+    }
+    multiply(kcheck_reference(c), s->team[0], expected, n_jobs, &a);
+    for (size_t i = 0; i < TEAMS; i++) {
+        multiply(kcheck_level(c), s->team[i], got, n_jobs, &a);
+        for (size_t j = 0; j < n_jobs; j++)
+            kcheck_same_floats(c, "out", expected[j].out, got[j].out, (n_tokens - 1) * got[j].out_stride + rows[j]);
+    }
+    for (size_t j = 0; j < n_jobs; j++) {
+        check_meaning(c, &got[j], &a);
+        check_alone(c, s, &got[j], &a);
+    }
+    kcheck_end(c);
+}
+
+static void check_type(kcheck *c, const setting *s, tdm__type type)
+{
+    size_t block = tdm__type_get((uint32_t)type)->block_values, step = block < 256 ? 32 : 256;
+    const tdm__type types[] = {type, TDM__TYPE_F16, type};
+    check_product(c, s, types, (const size_t[]){1}, 1, step, 1);
+    check_product(c, s, types, (const size_t[]){16}, 1, step, 3);
+    check_product(c, s, types, (const size_t[]){33}, 1, 256 + step, 5);
+    check_product(c, s, types, (const size_t[]){50, 1, 31}, 3, 512, 2);
+    check_product(c, s, types, (const size_t[]){17, 49}, 2, 3 * step, 18);
+    if (block == 1) /* odd numbers of columns, too narrow for whole loads */
+        check_product(c, s, types, (const size_t[]){20, 2}, 2, 288 - 32 + 5, 3);
+}
+
+/* More tokens than a tile takes. */
+static void check_tiles(kcheck *c, const setting *s)
+{
+    const tdm__type types[] = {TDM__TYPE_Q8_0};
+    check_product(c, s, types, (const size_t[]){5}, 1, 64, 300);
+    check_product(c, s, types, (const size_t[]){5}, 1, 4864, 100);
+}
+
+typedef struct timed {
+    const tdm__kernels *kernels;
+    tdm__team *team;
+    tdm__matmul_job job;
+    tdm__acts acts;
+} timed;
+
+static void time_matmul(void *ctx)
+{
+    timed *t = ctx;
+    multiply(t->kernels, t->team, &t->job, 1, &t->acts);
+}
+
+enum { DRAM_BYTES = 96 << 20, TEAM_BENCH = 2 };
+
+static volatile uint64_t sink;
+
+static void read_member(void *ctx, int i, int n)
+{
+    const uint64_t *p = ctx;
+    size_t begin, end;
+    uint64_t sum[8] = {0};
+    tdm__team_range(DRAM_BYTES / 64, i, n, &begin, &end);
+    for (size_t line = begin; line < end; line++)
+        for (size_t k = 0; k < 8; k++)
+            sum[k] |= p[line * 8 + k];
+    sink = sum[0] | sum[1] | sum[2] | sum[3] | sum[4] | sum[5] | sum[6] | sum[7];
+}
+
+typedef struct plain_read {
+    tdm__team *team;
+    void *data;
+} plain_read;
+
+static void time_read(void *ctx)
+{
+    plain_read *r = ctx;
+    tdm__team_run(r->team, read_member, r->data);
+}
+
+/* Weights of more than the caches hold: one token is a matter of memory, many of arithmetic. */
+static void bench(kcheck *c, const setting *s)
+{
+    static const tdm__type types[] = {TDM__TYPE_Q4_1, TDM__TYPE_Q5_0, TDM__TYPE_Q8_0, TDM__TYPE_Q4_K, TDM__TYPE_Q6_K,
+                                      TDM__TYPE_F16};
+    static const size_t columns[] = {1024, 4864};
+    if (kcheck_level(c)->isa == TDM__ISA_SCALAR)
+        return;
+    tdm__team *team = s->team[TEAM_BENCH - 1];
+    kcheck_begin(c, "timing");
+    uint8_t *data = kcheck_buffer(c, DRAM_BYTES);
+    kcheck_fill_bytes(c, data, DRAM_BYTES);
+    plain_read read = {team, data};
+    kcheck_time(c, "plain read, 2 threads", DRAM_BYTES, "byte", time_read, &read);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        for (size_t j = 0; j < sizeof columns / sizeof columns[0]; j++)
+            for (size_t tokens = 1; tokens <= 512; tokens *= 8) {
+                char what[80];
+                const tdm__type_traits *t = tdm__type_get((uint32_t)types[i]);
+                tdm__weight w = {.type = types[i], .n_cols = columns[j], .data = data};
+                w.row_bytes = w.n_cols / t->block_values * t->block_bytes;
+                w.n_rows = tokens < 64 ? DRAM_BYTES / w.row_bytes : (4 << 20) / w.n_cols;
+                size_t n_x = tokens * w.n_cols;
+                float *x = malloc(n_x * sizeof *x), *out = malloc(tokens * w.n_rows * sizeof *out);
+                timed b = {.kernels = kcheck_level(c), .team = team};
+                b.acts = (tdm__acts){.x = x, .n_tokens = tokens, .n_cols = w.n_cols};
+                b.acts.q = aligned_alloc(64, tdm__acts_bytes(tokens, w.n_cols));
+                b.job = (tdm__matmul_job){.w = &w, .out = out, .out_stride = w.n_rows};
+                if (!x || !out || !b.acts.q)
+                    exit(2);
+                kcheck_fill_floats(c, KCHECK_NORMAL, x, n_x);
+                snprintf(what, sizeof what, "matmul %s, %zu columns, %zu tokens, 2 threads", t->name, columns[j], tokens);
+                if (tokens == 1)
+                    kcheck_time(c, what, (double)(w.n_rows * w.row_bytes), "byte", time_matmul, &b);
+                else
+                    kcheck_time(c, what, 2.0 * (double)(w.n_rows * n_x), "op", time_matmul, &b);
+                free(x);
+                free(out);
+                free(b.acts.q);
+            }
+    kcheck_end(c);
+}
+
+void kcheck_matmul(kcheck *c)
+{
+    setting s;
+    for (int i = 0; i < TEAMS; i++) {
+        s.team[i] = tdm__team_create(i + 1);
+        if (!s.team[i])
+            abort();
+    }
+    if (kcheck_is_bench(c)) {
+        bench(c, &s);
+    } else {
+        for (uint32_t type = 0; type < TDM__TYPE_COUNT; type++)
+            if (tdm__type_get(type))
+                check_type(c, &s, (tdm__type)type);
+        check_tiles(c, &s);
+    }
+    for (int i = 0; i < TEAMS; i++)
+        tdm__team_destroy(s.team[i]);
+}
