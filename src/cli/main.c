@@ -20,6 +20,7 @@ static const command commands[] = {
     {"pull", tdm__cmd_pull, "fetch the weights of a model"},
     {"models", tdm__cmd_models, "the models that can be fetched, and which are here"},
     {"info", tdm__cmd_info, "what a model file says about itself"},
+    {"bench", tdm__cmd_bench, "how fast a model reads and writes here"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
