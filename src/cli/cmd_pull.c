@@ -27,7 +27,9 @@ static void on_signal(int number)
 }
 
 typedef struct display {
-    bool quiet, terminal, line_open; /* line_open: the cursor stands behind an unfinished line */
+    bool quiet, terminal;
+    bool introduced; /* the model itself was described: once is enough for all sources */
+    bool line_open;  /* the cursor stands behind an unfinished line */
     tdm__weights_state state;        /* the last one */
     uint64_t shown_ns;
     uint64_t window_ns, window_bytes; /* where the measurement of the speed begins */
@@ -41,11 +43,14 @@ static void close_line(display *d)
     d->line_open = false;
 }
 
-static void print_source(const tdm__weights_progress *p)
+static void print_source(display *d, const tdm__weights_progress *p)
 {
     const tdm__catalogue_entry *e = p->entry;
     const tdm__source *s = p->source;
-    fprintf(stderr, "%s: %.1f MB, %s, by %s, sha256 %s\n", e->name, (double)e->bytes / 1e6, e->licence, e->vendor, e->sha256);
+    if (!d->introduced)
+        fprintf(stderr, "%s: %.1f MB, %s, by %s, sha256 %s\n", e->name, (double)e->bytes / 1e6, e->licence, e->vendor,
+                e->sha256);
+    d->introduced = true;
     if (s->kind == TDM__SOURCE_URL)
         fprintf(stderr, "from %s: %s%s\n", s->title, s->url, s->tested ? "" : " (this source is untested)");
     else
@@ -89,6 +94,8 @@ static void print_count(display *d, const tdm__weights_progress *p, const char *
     uint64_t now = tdm__clock_ns();
     if (p->state == TDM__WEIGHTS_FETCHING)
         measure(d, p->bytes_done, now);
+    if (!d->terminal && p->bytes_done == 0)
+        return;
     if (!d->terminal && d->shown_ns != 0 && now - d->shown_ns < LINE_EVERY_S * 1000000000ull)
         return;
     d->shown_ns = now;
@@ -115,7 +122,7 @@ static void on_progress(void *user, const tdm__weights_progress *p)
     }
     d->state = p->state;
     switch (p->state) {
-    case TDM__WEIGHTS_SOURCE: print_source(p); break;
+    case TDM__WEIGHTS_SOURCE: print_source(d, p); break;
     case TDM__WEIGHTS_REJECTED: fprintf(stderr, "no: %s\n", p->note); break;
     case TDM__WEIGHTS_WAITING: print_count(d, p, "another process fetches it:"); break;
     case TDM__WEIGHTS_FETCHING: print_count(d, p, "fetched"); break;
