@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "api/api.h"
 #include "api/chat_ask.h"
@@ -18,6 +17,7 @@
 #include "base/error.h"
 #include "net/sse.h"
 #include "os/clock.h"
+#include "os/random.h"
 
 enum {
     HEAD_DELAY_MS = 10000,
@@ -318,10 +318,8 @@ static void events_came(void *user)
 
 static uint64_t draw_seed(void)
 {
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = tdm__clock_ns();
-    return seed;
+    uint64_t seed;
+    return tdm__random_fill(&seed, sizeof seed) == 0 ? seed : tdm__clock_ns();
 }
 
 static bool check_ready(tdm__api *api, const tdm__chat_ask *ask, tdm__api_error *e)
