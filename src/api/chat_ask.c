@@ -316,6 +316,8 @@ static const ask_field fields[] = {
     {.name = "audio", .read = pass_empty},
     {.name = "prediction", .read = pass_empty},
     {.name = "web_search_options", .read = pass_empty},
+    {.name = "moderation", .read = pass_empty},
+    {.name = "prompt_cache_options", .read = pass_empty},
     {.name = "prompt_cache_retention", .read = pass_listed, .pass = "in_memory|in-memory"},
 };
 
