@@ -142,7 +142,7 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
     if (!r)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a request");
     *r = (tdm__request){.service = s,
-                        .messages = json_incref(q->messages),
+                        .messages = json_deep_copy(q->messages),
                         .params = {.max_tokens = q->max_tokens,
                                    .sampling = q->sampling,
                                    .n_stops = q->n_stops,
@@ -154,9 +154,9 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
                         .started_ns = tdm__clock_ns()};
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->ended, NULL);
-    if (!copy_stops(r, q)) {
+    if (!r->messages || !copy_stops(r, q)) {
         free_request(r);
-        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a request's stop strings");
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a request's messages and stop strings");
     }
     *out = r;
     return TDM_OK;

@@ -53,7 +53,7 @@ typedef struct tdm__service_status {
 void tdm__service_get_status(tdm__service *s, tdm__service_status *out);
 
 typedef struct tdm__chat_request {
-    json_t *messages;   /* array of {role, content: string}; kept by reference count, not changed by anybody */
+    json_t *messages;   /* array of {role, content: string}; copied */
     size_t max_tokens;  /* 0: until the context is full */
     tdm__sampling sampling;
     tdm__str stops[TDM__STOPS_MAX];

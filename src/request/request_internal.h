@@ -14,7 +14,7 @@ struct tdm__request {
     tdm__service *service;
     tdm__request *next_waiting;       /* under service.mutex */
     tdm__request *live_next, *live_previous; /* under service.mutex, from start to DONE */
-    json_t *messages;                 /* a reference of ours, until the prompt is made */
+    json_t *messages;                 /* a copy: jansson's counts are not for two threads */
     tdm__job_params params;           /* without the prompt; stops point into stop_bytes */
     char *stop_bytes;
     tdm__event_fn fn;

@@ -80,7 +80,7 @@ static unsigned character_of(unsigned byte)
 
 int32_t tdm__tiny_byte_id(unsigned char byte) { return (int32_t)byte; }
 
-static void add_vocabulary(tdm__maker *m, int32_t eos)
+static void add_vocabulary(tdm__maker *m, int32_t eos, bool adds_bos)
 {
     static const char *const names[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
     static char tokens[TDM__TINY_VOCAB][16], merges[TDM__TINY_VOCAB][16];
@@ -112,7 +112,7 @@ static void add_vocabulary(tdm__maker *m, int32_t eos)
     tdm__maker_array_str(m, "tokenizer.ggml.merges", merge_items, n_merges);
     tdm__maker_u32(m, "tokenizer.ggml.eos_token_id", (uint32_t)eos);
     tdm__maker_u32(m, "tokenizer.ggml.bos_token_id", TDM__TINY_END_OF_TEXT);
-    tdm__maker_bool(m, "tokenizer.ggml.add_bos_token", false);
+    tdm__maker_bool(m, "tokenizer.ggml.add_bos_token", adds_bos);
 }
 
 static void add_sizes(tdm__maker *m, const char *arch, size_t n_ctx)
@@ -141,7 +141,7 @@ unsigned char *tdm__tiny_bytes(const tdm__tiny_options *o, size_t *len)
     tdm__maker_str(m, "general.architecture", o->arch);
     tdm__maker_str(m, "general.name", "tiny");
     add_sizes(m, o->arch, o->n_ctx ? o->n_ctx : TDM__TINY_CTX);
-    add_vocabulary(m, o->eos ? o->eos : TDM__TINY_IM_END);
+    add_vocabulary(m, o->eos ? o->eos : TDM__TINY_IM_END, o->adds_bos);
     const char *chat_template = o->chat_template ? o->chat_template : short_template;
     if (*chat_template)
         tdm__maker_str(m, "tokenizer.chat_template", chat_template);

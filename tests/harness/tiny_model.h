@@ -26,6 +26,7 @@ typedef struct tdm__tiny_options {
     const char *arch; /* "qwen2" or "llama" */
     int32_t eos;      /* 0: TDM__TINY_IM_END */
     const char *chat_template; /* NULL: a short one like Qwen's; "": none */
+    bool adds_bos;    /* the file wants texts to begin with TDM__TINY_END_OF_TEXT */
     bool broken;      /* a NaN in the output norm */
     size_t n_ctx;     /* what the file says about its context; 0: TDM__TINY_CTX */
 } tdm__tiny_options;
