@@ -1,7 +1,7 @@
 /* transfer.c - tdm__transfer_get over one libcurl easy handle a call.
  *
  * The handle is made, used and freed here, so nothing of one transfer reaches the next. What the answer claims
- * (status, range, length) is checked before its first byte goes to the caller; libcurl itself is told the same bound.
+ * (status, range, length) is checked before its first byte goes to the caller.
  */
 #include "net/transfer.h"
 
@@ -141,7 +141,6 @@ static bool set_options(transfer *x)
     ok &= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)x->t->connect_timeout_s) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)x->t->stall_timeout_s) == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)x->t->bytes_total) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_WRITEDATA, x) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
