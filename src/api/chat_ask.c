@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/json_in.h"
+#include "base/nearest.h"
 
 typedef struct ask_field ask_field;
 
@@ -325,10 +326,9 @@ enum { N_FIELDS = sizeof fields / sizeof *fields };
 
 static bool refuse_unknown(const char *key, tdm__api_error *e)
 {
-    const char *names[N_FIELDS + 1] = {NULL};
+    tdm__nearest near = {.wanted = key, .wanted_len = strlen(key)};
     for (size_t i = 0; i < N_FIELDS; i++)
-        names[i] = fields[i].name;
-    const char *nearest = tdm__name_nearest(key, names);
+        tdm__nearest_offer(&near, fields[i].name);
     char shown[40]; /* a field's name is the caller's text: only its plain characters are shown */
     size_t n = 0;
     for (; key[n] && n + 1 < sizeof shown; n++)
@@ -337,9 +337,9 @@ static bool refuse_unknown(const char *key, tdm__api_error *e)
                        ? key[n]
                        : '?';
     shown[n] = '\0';
-    if (nearest)
+    if (near.best)
         return tdm__api_refuse(e, 400, "unknown_field", shown, "%s is no field of a chat request; is %s meant?", shown,
-                               nearest);
+                               near.best);
     return tdm__api_refuse(e, 400, "unknown_field", shown, "%s is no field of a chat request", shown);
 }
 

@@ -36,7 +36,4 @@ void tdm__chat_ask_fini(tdm__chat_ask *a);
 /* chat_messages.c: the messages array (borrowed) to the normal form, *out owned by the caller. */
 bool tdm__chat_messages_read(const json_t *messages, json_t **out, tdm__api_error *e);
 
-/* The name of names[] (ends with NULL) that is nearest to name within a few edits, or NULL. */
-const char *tdm__name_nearest(const char *name, const char *const *names);
-
 #endif

@@ -7,7 +7,7 @@
 extern const unsigned char tdm__console_page[];
 extern const size_t tdm__console_page_len;
 
-/* Its Content-Security-Policy: nothing from elsewhere, and scripts and styles only by the hash of what is in the page. */
+/* Its Content-Security-Policy: nothing from elsewhere; scripts and styles only by the hash of what is in the page. */
 extern const char tdm__console_csp[];
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 typedef struct command {
     const char *name;

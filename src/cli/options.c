@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 enum { COMMON_ROWS = 8 };
 

@@ -83,9 +83,10 @@ def test_logprobs(client):
 
 
 def test_stop_strings_never_appear(client):
-    full = ask(client, "Count from one to ten in words, separated by commas.", max_tokens=40).choices[0].message.content
+    question = "Count from one to ten in words, separated by commas."
+    full = ask(client, question, max_tokens=40).choices[0].message.content
     middle = full[len(full) // 2:len(full) // 2 + 4]
-    cut = ask(client, "Count from one to ten in words, separated by commas.", max_tokens=40, stop=["never-said", middle])
+    cut = ask(client, question, max_tokens=40, stop=["never-said", middle])
     assert cut.choices[0].message.content == full[:full.index(middle)] and cut.choices[0].finish_reason == "stop"
 
 
@@ -151,7 +152,8 @@ def test_a_cancel_in_the_prompt_frees_the_slot(daemon, client):
 def test_a_conversation_reuses_its_prefix(client):
     talk = [{"role": "user", "content": "Name a fruit and describe it at length."}]
     first = client.chat.completions.create(model=SMOL.stem, messages=talk, temperature=0, max_tokens=30)
-    talk += [{"role": "assistant", "content": first.choices[0].message.content}, {"role": "user", "content": "Another?"}]
+    talk += [{"role": "assistant", "content": first.choices[0].message.content},
+             {"role": "user", "content": "Another?"}]
     second = client.chat.completions.create(model=SMOL.stem, messages=talk, temperature=0, max_tokens=10)
     assert second.usage.prompt_tokens_details.cached_tokens > first.usage.prompt_tokens
 

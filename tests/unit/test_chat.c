@@ -102,15 +102,20 @@ static void a_users_text_never_comes_back_in_an_error(void **state)
 static void mistyped_names_find_their_neighbours(void **state)
 {
     (void)state;
-    static const char *const names[] = {"temperature", "top_p", "top_k", "n", NULL};
-    assert_string_equal(tdm__name_nearest("temprature", names), "temperature");
-    assert_string_equal(tdm__name_nearest("topk", names), "top_k");
-    assert_null(tdm__name_nearest("zzz", names));
-    assert_null(tdm__name_nearest("", names));
-    char huge[5000];
-    memset(huge, 'n', sizeof huge - 1);
-    huge[sizeof huge - 1] = '\0';
-    assert_null(tdm__name_nearest(huge, names));
+    static const struct {
+        const char *body, *wanted;
+    } cases[] = {{"{\"temprature\":1}", "temperature"}, {"{\"topk\":1}", "top_k"}, {"{\"Messages\":1}", "messages"},
+                 {"{\"zzzzzzzz\":1}", NULL}, {"{\"\":1}", NULL}};
+    tdm__chat_ask a;
+    tdm__api_error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(parse(cases[i].body, &a, &e));
+        assert_string_equal(e.code, "unknown_field");
+        if (cases[i].wanted)
+            assert_non_null(strstr(e.message, cases[i].wanted));
+        else
+            assert_null(strstr(e.message, "meant"));
+    }
 }
 
 /* Every code point goes through and comes back; every broken sequence becomes replacement characters. */
@@ -138,7 +143,8 @@ static void strings_are_written_as_jansson_reads_them(void **state)
     assert_true(json_equal(all, back));
     json_decref(back);
     json_decref(all);
-    static const char *const broken[] = {"\x80", "\xC0\x80", "\xC2", "\xE0\x80\x80", "\xED\xA0\x80", "\xF5", "\xF4\x90\x80\x80",
+    static const char *const broken[] = {"\x80", "\xC0\x80", "\xC2", "\xE0\x80\x80", "\xED\xA0\x80", "\xF5",
+                                         "\xF4\x90\x80\x80",
                                          "a\xE4\xB8", "\xF0\x8F\x80\x80", "\xFF\xFE"};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         tdm__buf_clear(&b);

@@ -69,8 +69,10 @@ static void requests_are_read_however_they_are_cut(void **state)
 static void ambiguous_framing_is_refused(void **state)
 {
     (void)state;
-    assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
-    assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"), 400);
+    assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+                             "Transfer-Encoding: chunked\r\n\r\n"), 400);
+    assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+                             "Content-Length: 3\r\n\r\n"), 400);
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n"), 400);
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\n"), 400);
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n"), 400);

@@ -1,6 +1,6 @@
 /* nearest.c - Levenshtein's distance (inserted, removed, changed letters) with swapped neighbours as one change, over
  * short names only. */
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* nearest.h - the name that was probably meant, for the sentence about one that is none. */
-#ifndef TDM_CLI_NEAREST_H
-#define TDM_CLI_NEAREST_H
+#ifndef TDM_BASE_NEAREST_H
+#define TDM_BASE_NEAREST_H
 
 #include <stddef.h>
 
