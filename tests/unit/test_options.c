@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 enum { ARGS_MAX = 3 };
 
