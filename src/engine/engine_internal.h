@@ -66,7 +66,7 @@ struct tdm__engine {
     float *logits;    /* [n_slots][n_vocab] */
     tdm__draw draw;
     uint64_t n_admitted;
-    bool was_interrupted; /* the last batch was given up: the next one runs to its end */
+    bool must_finish;      /* the last batch was given up and somebody lost work: the next one runs to its end */
     atomic_bool interrupt; /* set by a cancel of a job that has a slot */
 
     pthread_mutex_t mutex;

@@ -1,12 +1,13 @@
 /* engine_loop.c - the engine's thread: admit, compute one batch, draw, tell; sleep when there is nothing to do.
  *
- *      turn = take cancelled jobs out
+ *      turn = end what was cancelled
  *           + queued jobs into free slots
  *           + one batch: the next token of each answer, and of prompts what fits
  *           + for each sequence whose last token was computed: draw, release text, perhaps end
  *
- * A cancelled job's batch is given up within a layer. The others lose that work and repeat it, with the same bits; so
- * that callers who cancel all the time cannot hold up the rest, never two batches in a row are given up.
+ * A cancelled job's batch is given up within a layer. The others lose that work and repeat it, with the same bits. So
+ * that callers who cancel all the time cannot hold up the rest, a batch that repeats somebody's work runs to its end;
+ * it is a smaller one (slot.c).
  */
 #include <assert.h>
 #include <string.h>
@@ -101,6 +102,8 @@ static void admit_jobs(tdm__engine *e)
         j->admitted_ns = tdm__clock_ns();
         pthread_mutex_lock(&j->mutex);
         j->interrupt = &e->interrupt;
+        if (atomic_load(&j->cancelled)) /* after the queue was looked through */
+            atomic_store(&e->interrupt, true);
         pthread_mutex_unlock(&j->mutex);
     }
 }
@@ -109,12 +112,15 @@ static void admit_jobs(tdm__engine *e)
  * here or interrupts the batch. */
 static void end_cancelled(tdm__engine *e, bool all)
 {
+    bool someone_lost = false;
     atomic_store(&e->interrupt, false);
     for (size_t i = 0; i < e->n_slots; i++) {
-        tdm__job *j = e->slots[i].job;
-        if (j && (all || atomic_load(&j->cancelled)))
-            end_job(e, &e->slots[i], TDM__FINISH_CANCELLED, NULL);
+        tdm__slot *s = &e->slots[i];
+        if (s->job && (all || atomic_load(&s->job->cancelled)))
+            end_job(e, s, TDM__FINISH_CANCELLED, NULL);
+        someone_lost = someone_lost || (s->job && s->n_rows > 0);
     }
+    e->must_finish = e->must_finish && someone_lost;
 }
 
 /* Draws the token behind the computed ones, releases its text, and ends the job where it is to end. */
@@ -181,10 +187,10 @@ static void run_batch(tdm__engine *e)
     size_t n = tdm__slots_fill_batch(e);
     if (n == 0)
         return;
-    atomic_bool *interrupt = e->was_interrupted ? NULL : &e->interrupt;
+    atomic_bool *interrupt = e->must_finish ? NULL : &e->interrupt;
     tdm_status status = tdm__forward_run(e->forward, e->rows, n, e->logits, interrupt);
-    e->was_interrupted = status == TDM_ERR_CANCELLED;
-    if (e->was_interrupted)
+    e->must_finish = status == TDM_ERR_CANCELLED;
+    if (status == TDM_ERR_CANCELLED)
         return; /* nothing beyond n_done is in the caches */
     if (status != TDM_OK) {
         end_all(e, status);
@@ -203,16 +209,17 @@ static void run_batch(tdm__engine *e)
 void *tdm__engine_main(void *engine)
 {
     tdm__engine *e = engine;
-    for (bool go_on = true; go_on;) {
+    for (;;) {
         tdm__job *cancelled;
-        go_on = wait_for_work(e, &cancelled);
+        bool go_on = wait_for_work(e, &cancelled);
         for (tdm__job *next; cancelled; cancelled = next) {
             next = cancelled->next;
             end_queued(e, cancelled);
         }
-        if (go_on)
-            admit_jobs(e);
         end_cancelled(e, !go_on);
+        if (!go_on)
+            break;
+        admit_jobs(e);
         run_batch(e);
     }
     return NULL;

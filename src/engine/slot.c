@@ -2,7 +2,8 @@
  *
  * An answer's next token needs one row, a prompt as many as it has new tokens. Prompts alone get large batches, which
  * read the weights once for many rows; beside running answers they are cut small, so that a stream's next token does
- * not wait long. How a prompt is cut changes no bit of the result (forward.h).
+ * not wait long, and smaller still when the batch cannot be given up for a cancel. How a prompt is cut changes no bit
+ * of the result (forward.h).
  */
 #include <assert.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "base/checked.h"
 #include "engine/engine_internal.h"
 
-enum { ROWS_ALONE = TDM__ENGINE_ROWS, ROWS_IN_COMPANY = 32 };
+enum { ROWS_ALONE = TDM__ENGINE_ROWS, ROWS_IN_COMPANY = 32, SHARE_OF_REPEATED = 4 };
 
 static size_t shared_prefix(const tdm__slot *s, const int32_t *prompt, size_t n_prompt)
 {
@@ -87,6 +88,8 @@ size_t tdm__slots_fill_batch(tdm__engine *e)
             n = put_rows(e, s, 1, n, &n_logits);
     }
     size_t room = n > 0 ? ROWS_IN_COMPANY : ROWS_ALONE;
+    if (e->must_finish)
+        room /= SHARE_OF_REPEATED;
     for (tdm__slot *s; room > 0 && (s = oldest_prompt(e)) != NULL; room -= s->n_rows)
         n = put_rows(e, s, tdm__min_size(s->n_tokens - s->n_done, room), n, &n_logits);
     return n;
