@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from api_fixtures import FAKE, Daemon, fake_daemon, read_response
+from api_fixtures import FAKE, TANDEM, Daemon, fake_daemon, read_response
 
 if not FAKE.exists():
     pytest.skip(f"{FAKE} is not built", allow_module_level=True)
@@ -471,3 +471,33 @@ def test_a_drain_has_an_end_and_a_second_signal_hurries():
             status, _, body = read_response(s)
             assert status == 503 and json.loads(body)["error"]["code"] == "stopping"
         assert d.process.wait(5) == 0
+
+
+# ---- the command itself ----
+
+@pytest.mark.skipif(not TANDEM.exists(), reason=f"{TANDEM} is not built")
+@pytest.mark.parametrize("args,code,says", [
+    (["--listen", "0.0.0.0:0"], 1, "no loopback address"), (["--listen", "localhost"], 1, "no numeric address"),
+    (["-m", "no-such-model"], 1, "no-such-model"), (["-m", "./missing.gguf"], 1, "./missing.gguf"),
+    (["--config", "x"], 2, "--config"), (["--queue", "-1"], 2, "--queue"), (["--parallel", "100000"], None, "--parallel")])
+def test_serve_refuses_in_one_sentence(args, code, says, tmp_path):
+    r = subprocess.run([TANDEM, "serve", "--home", tmp_path, *args], capture_output=True, text=True, timeout=20)
+    assert r.returncode in ((1, 2) if code is None else (code,)), r.stderr
+    assert r.stdout == "" and r.stderr.count("\n") == 1 and says in r.stderr
+
+
+@pytest.mark.skipif(not TANDEM.exists(), reason=f"{TANDEM} is not built")
+def test_a_file_that_is_no_model_fails_in_healthz_and_the_daemon_stays(tmp_path):
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + b"\xff" * 100)
+    d = Daemon([TANDEM, "serve", "--home", tmp_path, "-m", broken, "--listen", "127.0.0.1:0"])
+    try:
+        deadline = time.monotonic() + 10
+        while d.health()["state"] != "failed":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert "broken.gguf" in d.health()["message"]
+        status, _, body = d.post(chat("hello"))
+        assert status == 503 and body["error"]["code"] == "model_failed"
+    finally:
+        assert d.stop() == 0
