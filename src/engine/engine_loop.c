@@ -163,8 +163,8 @@ static void count_tokens(tdm__engine *e)
         const tdm__slot *s = &e->slots[i];
         if (s->n_rows == 0)
             continue;
-        size_t n_prompt_rows = s->n_done >= s->job->n_prompt ? 0 : s->n_rows; /* a batch never crosses into the answer */
-        n_prompt += n_prompt_rows;
+        if (s->n_done < s->job->n_prompt) /* then all rows are the prompt's: the answer's come one a turn */
+            n_prompt += s->n_rows;
         n_generated += s->logits != NULL;
     }
     pthread_mutex_lock(&e->mutex);

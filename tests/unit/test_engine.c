@@ -167,7 +167,7 @@ static void a_stop_string_ends_the_answer_before_it(void **state)
     p.ignore_end = true;
     run(e, &p, &whole);
     assert_true(whole.n_text >= 40);
-    size_t at = 20; /* a stop string in the middle of the text that the model is going to write, on characters' borders */
+    size_t at = 20; /* a stop string in the middle of what the model is going to write, on characters' borders */
     while (((unsigned char)whole.text[at] & 0xc0) == 0x80)
         at++;
     size_t len = 8;
@@ -426,8 +426,15 @@ static void a_generated_token_takes_no_memory_from_the_heap(void **state)
     tdm__engine *e = engine_of(&tiny, 2, 0);
     tdm__job_params p = tdm__answer_params(hello, N_HELLO, 100);
     p.ignore_end = true;
-    p.sampling = (tdm__sampling){.temperature = 0.9f, .top_k = 50, .top_p = 0.9f, .min_p = 0.01f, .repeat_penalty = 1.1f,
-                                 .presence_penalty = 0.1f, .frequency_penalty = 0.1f, .penalty_last_n = 40, .seed = 1};
+    p.sampling = (tdm__sampling){.temperature = 0.9f,
+                                 .top_k = 50,
+                                 .top_p = 0.9f,
+                                 .min_p = 0.01f,
+                                 .repeat_penalty = 1.1f,
+                                 .presence_penalty = 0.1f,
+                                 .frequency_penalty = 0.1f,
+                                 .penalty_last_n = 40,
+                                 .seed = 1};
     p.n_top_logprobs = 5;
     p.stops[0] = TDM_STR("never written");
     p.n_stops = 1;

@@ -220,14 +220,14 @@ static void what_the_template_refuses_is_an_error_at_the_end(void **state)
     (void)state;
     static reply r;
     static const char strict[] =
-        "{% if messages[0]['role'] != 'user' %}{{ raise_exception('the first message is not the user\\'s') }}{% endif %}"
+        "{% if messages[0]['role'] != 'user' %}{{ raise_exception('first comes the user') }}{% endif %}"
         "{{ messages[0]['content'] }}";
     tdm__service *s = service_of(&(tdm__tiny_options){.arch = "qwen2", .chat_template = strict});
     run_messages(s, json_pack("[{s:s, s:s}]", "role", "system", "content", "be good"), 4, &r);
     assert_string_equal(r.kinds, "DE");
     assert_int_equal(r.finish, TDM__FINISH_ERROR);
     assert_int_equal(r.error.code, TDM_ERR_INVAL);
-    assert_non_null(strstr(r.error.msg, "the first message is not the user's"));
+    assert_non_null(strstr(r.error.msg, "first comes the user"));
     run(s, "fine", 4, &r);
     assert_int_not_equal(r.finish, TDM__FINISH_ERROR);
     tdm__service_destroy(s);

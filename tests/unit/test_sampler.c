@@ -1,4 +1,5 @@
-/* test_sampler.c - the sampler against transformers' warpers, a chi-square of its draws, and broken logits. */
+/* test_sampler.c - the sampler against transformers' warpers (tools/make_sampler_vectors.py), a chi-square of its
+ * draws, and broken logits. */
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* test_stop.c - text assembly: whole characters as Python sees them, stop strings as a naive search finds them. */
+/* test_stop.c - text assembly: whole characters as Python sees them (tools/make_utf8_vectors.py), stop strings as a
+ * naive search finds them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
