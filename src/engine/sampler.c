@@ -49,8 +49,8 @@ tdm_status tdm__sampling_check(const tdm__sampling *p, tdm_error *err)
         double v = fields[i].value, min = fields[i].min, max = fields[i].max;
         bool inside = v >= min && v <= max; /* false for NaN */
         if (!inside || (fields[i].open_min && v <= min) || (fields[i].open_max && v >= max))
-            TDM_FAIL(err, TDM_ERR_INVAL, "%s is %g, allowed are %s%g to %s%g", fields[i].name, v,
-                     fields[i].open_min ? "values above " : "", min, fields[i].open_max ? "values below " : "", max);
+            TDM_FAIL(err, TDM_ERR_INVAL, "%s is %g, it must be %s %g and %s %g", fields[i].name, v,
+                     fields[i].open_min ? "above" : "at least", min, fields[i].open_max ? "below" : "at most", max);
     }
     return TDM_OK;
 }

@@ -308,13 +308,13 @@ static void parameters_out_of_range_are_named(void **state)
     assert_int_equal(tdm__sampling_check(&p, &err), TDM_OK);
     p.temperature = 2.5f;
     assert_int_equal(tdm__sampling_check(&p, &err), TDM_ERR_INVAL);
-    assert_string_equal(err.msg, "temperature is 2.5, allowed are 0 to 2");
+    assert_string_equal(err.msg, "temperature is 2.5, it must be at least 0 and at most 2");
     p.temperature = NAN;
     assert_int_equal(tdm__sampling_check(&p, &err), TDM_ERR_INVAL);
     p = tdm__sampling_default();
     p.top_p = 0;
     assert_int_equal(tdm__sampling_check(&p, &err), TDM_ERR_INVAL);
-    assert_string_equal(err.msg, "top_p is 0, allowed are values above 0 to 1");
+    assert_string_equal(err.msg, "top_p is 0, it must be above 0 and at most 1");
     p = tdm__sampling_default();
     p.min_p = 1;
     assert_int_equal(tdm__sampling_check(&p, &err), TDM_ERR_INVAL);
