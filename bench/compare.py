@@ -4,6 +4,7 @@
 Prints tokens a second of each (median, least, most) and the ratio of the medians with the spread of the ratios of
 neighbouring runs. Without the peer's program only tandem is measured.
 """
+
 import argparse
 import json
 import os
@@ -16,17 +17,51 @@ KINDS = {"pp": "prompt", "tg": "decode"}
 
 
 def run_tandem(args):
-    out = subprocess.run([args.tandem, "bench", "-m", args.model, "-p", str(args.prompt), "-n", str(args.generate),
-                          "-r", "1", "--threads", str(args.threads), "--json", "--quiet"],
-                         check=True, stdout=subprocess.PIPE).stdout
+    out = subprocess.run(
+        [
+            args.tandem,
+            "bench",
+            "-m",
+            args.model,
+            "-p",
+            str(args.prompt),
+            "-n",
+            str(args.generate),
+            "-r",
+            "1",
+            "--threads",
+            str(args.threads),
+            "--json",
+            "--quiet",
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout
     answer = json.loads(out)
     return {kind: answer[kind]["tps"][0] for kind in KINDS}
 
 
 def run_peer(args):
-    out = subprocess.run([args.peer, "-m", args.model, "-p", str(args.prompt), "-n", str(args.generate), "-r", "1",
-                          "-t", str(args.threads), "-o", "json"],
-                         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    out = subprocess.run(
+        [
+            args.peer,
+            "-m",
+            args.model,
+            "-p",
+            str(args.prompt),
+            "-n",
+            str(args.generate),
+            "-r",
+            "1",
+            "-t",
+            str(args.threads),
+            "-o",
+            "json",
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ).stdout
     return {"pp" if row["n_prompt"] else "tg": row["avg_ts"] for row in json.loads(out)}
 
 
@@ -50,8 +85,10 @@ def main():
         ours.append(run_tandem(args))
         if has_peer:
             theirs.append(run_peer(args))
-    print(f"{pathlib.Path(args.model).stem}, {args.threads} threads, {args.rounds} rounds, tokens a second: "
-          f"median (least to most)")
+    print(
+        f"{pathlib.Path(args.model).stem}, {args.threads} threads, {args.rounds} rounds, tokens a second: "
+        f"median (least to most)"
+    )
     for kind, name in KINDS.items():
         a = [r[kind] for r in ours]
         print(f"  {name:7} tandem    {spread(a)}")
@@ -59,8 +96,10 @@ def main():
             b = [r[kind] for r in theirs]
             ratios = [x / y for x, y in zip(a, b)]
             print(f"  {name:7} llama.cpp {spread(b)}")
-            print(f"  {name:7} ratio     {statistics.median(a) / statistics.median(b):8.3f}  "
-                  f"({min(ratios):.3f} to {max(ratios):.3f})")
+            print(
+                f"  {name:7} ratio     {statistics.median(a) / statistics.median(b):8.3f}  "
+                f"({min(ratios):.3f} to {max(ratios):.3f})"
+            )
     if not has_peer:
         print("  llama.cpp is not built: ./dev peer")
 

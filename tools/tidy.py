@@ -6,6 +6,7 @@
 Prints "path:line: rule: what", then one line of counts; FILE gets "passed failed skipped" in rules. The order of the
 folders is read from docs/ARCHITECTURE.md, so that what is drawn there is what holds.
 """
+
 import argparse
 import collections
 import pathlib
@@ -28,31 +29,102 @@ LONG_FUNCTIONS = {}
 LONG_FILES = re.compile(r"_tables?\.[ch]$|_data\.[ch]$")
 
 BANNED = {
-    "strcpy": "snprintf or a tdm__buf", "strcat": "a tdm__buf", "stpcpy": "snprintf", "sprintf": "snprintf",
-    "vsprintf": "vsnprintf", "gets": "a bounded read", "strtok": "strcspn", "strtok_r": "strcspn",
-    "atoi": "strtol with checks", "atol": "strtol with checks", "atoll": "strtoll with checks", "atof": "strtod with checks",
-    "scanf": "a parser", "sscanf": "a parser", "fscanf": "a parser", "system": "no shell", "popen": "no shell",
-    "alloca": "an arena", "rand": "a seeded generator", "srand": "a seeded generator", "random": "a seeded generator",
-    "localtime": "UTC", "localtime_r": "UTC", "gmtime": "gmtime_r", "ctime": "strftime", "asctime": "strftime",
-    "strerror": "strerror_r", "setlocale": "the C locale stays", "tmpnam": "mkostemp", "mktemp": "mkostemp",
-    "setenv": "pass an environment", "putenv": "pass an environment", "longjmp": "a status",
+    "strcpy": "snprintf or a tdm__buf",
+    "strcat": "a tdm__buf",
+    "stpcpy": "snprintf",
+    "sprintf": "snprintf",
+    "vsprintf": "vsnprintf",
+    "gets": "a bounded read",
+    "strtok": "strcspn",
+    "strtok_r": "strcspn",
+    "atoi": "strtol with checks",
+    "atol": "strtol with checks",
+    "atoll": "strtoll with checks",
+    "atof": "strtod with checks",
+    "scanf": "a parser",
+    "sscanf": "a parser",
+    "fscanf": "a parser",
+    "system": "no shell",
+    "popen": "no shell",
+    "alloca": "an arena",
+    "rand": "a seeded generator",
+    "srand": "a seeded generator",
+    "random": "a seeded generator",
+    "localtime": "UTC",
+    "localtime_r": "UTC",
+    "gmtime": "gmtime_r",
+    "ctime": "strftime",
+    "asctime": "strftime",
+    "strerror": "strerror_r",
+    "setlocale": "the C locale stays",
+    "tmpnam": "mkostemp",
+    "mktemp": "mkostemp",
+    "setenv": "pass an environment",
+    "putenv": "pass an environment",
+    "longjmp": "a status",
 }
 # In tests and tools, which have one thread and a short life, these do no harm.
-BANNED_ONLY_IN_SRC = {"strerror", "setenv", "putenv", "longjmp", "system", "popen", "rand", "srand", "scanf", "sscanf", "fscanf"}
+BANNED_ONLY_IN_SRC = {
+    "strerror",
+    "setenv",
+    "putenv",
+    "longjmp",
+    "system",
+    "popen",
+    "rand",
+    "srand",
+    "scanf",
+    "sscanf",
+    "fscanf",
+}
 # src/os reads what the kernel itself writes.
 TRUSTED = (re.compile(r"^src/os/"), {"sscanf", "fscanf"})
 
-CONNECTING = ["connect", "curl_easy_perform", "curl_multi_perform", "curl_multi_add_handle", "curl_multi_socket_action",
-              "getaddrinfo", "gethostbyname", "gethostbyname_r", "bufferevent_socket_connect",
-              "bufferevent_socket_connect_hostname", "evdns_getaddrinfo", "res_query", "res_search", "sendto"]
+CONNECTING = [
+    "connect",
+    "curl_easy_perform",
+    "curl_multi_perform",
+    "curl_multi_add_handle",
+    "curl_multi_socket_action",
+    "getaddrinfo",
+    "gethostbyname",
+    "gethostbyname_r",
+    "bufferevent_socket_connect",
+    "bufferevent_socket_connect_hostname",
+    "evdns_getaddrinfo",
+    "res_query",
+    "res_search",
+    "sendto",
+]
 CONNECTS = re.compile(r"^src/net/transfer\w*\.c$")
-STARTING = ["fork", "vfork", "execv", "execve", "execvp", "execvpe", "execl", "execlp", "execle", "posix_spawn",
-            "posix_spawnp"]
+STARTING = [
+    "fork",
+    "vfork",
+    "execv",
+    "execve",
+    "execvp",
+    "execvpe",
+    "execl",
+    "execlp",
+    "execle",
+    "posix_spawn",
+    "posix_spawnp",
+]
 STARTS = {"src/net/weights_pip.c"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:work|root|home|Users)/[\w.-]+")
-REGISTRIES = [a + b for a, b in (("pypi", ".org"), ("python", "hosted.org"), ("registry.npmjs", ".org"), ("crates", ".io"),
-                                 ("deb.debian", ".org"), ("proxy.golang", ".org"), ("rubygems", ".org"))]
+REGISTRIES = [
+    a + b
+    for a, b in (
+        ("pypi", ".org"),
+        ("python", "hosted.org"),
+        ("registry.npmjs", ".org"),
+        ("crates", ".io"),
+        ("deb.debian", ".org"),
+        ("proxy.golang", ".org"),
+        ("rubygems", ".org"),
+    )
+]
 INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad]")
 # Data that others made, or that must be strange.
 DATA = re.compile(r"^(tests/(golden|fuzz/corpus|unit/vectors|diff/vectors|vectors)/|LICENSE$)|\.(gguf|bin|png|ico)$")
@@ -71,11 +143,21 @@ class Tree:
     @classmethod
     def read(cls, root, build):
         try:
-            listed = subprocess.run(["git", "-C", str(root), "ls-files", "-co", "--exclude-standard", "-z"], check=True,
-                                    capture_output=True).stdout.decode().split("\0")
+            listed = (
+                subprocess.run(
+                    ["git", "-C", str(root), "ls-files", "-co", "--exclude-standard", "-z"],
+                    check=True,
+                    capture_output=True,
+                )
+                .stdout.decode()
+                .split("\0")
+            )
         except (OSError, subprocess.CalledProcessError):
-            listed = [str(p.relative_to(root)) for p in root.rglob("*") if not p.relative_to(root).parts[0].startswith(
-                ("build", ".git", ".venv", ".peer"))]
+            listed = [
+                str(p.relative_to(root))
+                for p in root.rglob("*")
+                if not p.relative_to(root).parts[0].startswith(("build", ".git", ".venv", ".peer"))
+            ]
         files = {}
         for name in sorted(set(filter(None, listed))):
             path = root / name
@@ -129,7 +211,7 @@ def include_direction(tree):
         if folder not in order:
             yield name, 1, f"the folder src/{folder} is not in the list of docs/ARCHITECTURE.md"
             continue
-        allowed = {"tandem" if f == "include/tandem" else f for f in order[:order.index(folder) + 1]}
+        allowed = {"tandem" if f == "include/tandem" else f for f in order[: order.index(folder) + 1]}
         for m in INCLUDE.finditer(text):
             if m[1].split("/")[0] not in allowed or "/" not in m[1] or ".." in m[1]:
                 yield name, text.count("\n", 0, m.start()) + 1, f'"{m[1]}" is not in a folder above src/{folder}'
@@ -266,7 +348,9 @@ def functions(text):
         if line != "{":
             continue
         head, j = "", i - 1
-        while j >= 0 and lines[j].strip() and not lines[j].startswith(("}", "#")) and not lines[j].rstrip().endswith(";"):
+        while (
+            j >= 0 and lines[j].strip() and not lines[j].startswith(("}", "#")) and not lines[j].rstrip().endswith(";")
+        ):
             head, j = lines[j] + " " + head, j - 1
         m = re.search(r"(\w+)\s*\(", re.sub(r"__attribute__\s*\(\(.*?\)\)", "", head))
         end = next((k for k in range(i, len(lines)) if lines[k].startswith("}")), len(lines))
@@ -322,17 +406,37 @@ def public_headers(tree):
         for name, _ in tree.named(r"^include/.*\.h$"):
             source = f'#include "{name.removeprefix("include/")}"\n'
             for compiler, language, standard in languages:
-                r = subprocess.run([compiler, "-x", language, standard, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I",
-                                    root / "include", "-"], input=source, text=True, capture_output=True, check=False)
+                r = subprocess.run(
+                    [
+                        compiler,
+                        "-x",
+                        language,
+                        standard,
+                        "-Wall",
+                        "-Wextra",
+                        "-Werror",
+                        "-fsyntax-only",
+                        "-I",
+                        root / "include",
+                        "-",
+                    ],
+                    input=source,
+                    text=True,
+                    capture_output=True,
+                    check=False,
+                )
                 if r.returncode != 0:
-                    yield name, 1, f"does not compile alone as {language}: {r.stderr.splitlines()[0] if r.stderr else '?'}"
+                    why = r.stderr.splitlines()[0] if r.stderr else "no reason given"
+                    yield name, 1, f"does not compile alone as {language}: {why}"
 
 
 def shell(tree):
     scripts = [(n, t) for n, t in tree.files.items() if n == "dev" or n.startswith(".ci/")]
     for name, text in scripts:
-        for program in (["dash", "-n"] if text.startswith("#!/bin/sh") else ["bash", "-n"],
-                        ["shellcheck", "-s", "sh" if text.startswith("#!/bin/sh") else "bash", "-"]):
+        for program in (
+            ["dash", "-n"] if text.startswith("#!/bin/sh") else ["bash", "-n"],
+            ["shellcheck", "-s", "sh" if text.startswith("#!/bin/sh") else "bash", "-"],
+        ):
             if not shutil.which(program[0]):
                 continue
             r = subprocess.run(program, input=text, text=True, capture_output=True, check=False)
@@ -341,9 +445,25 @@ def shell(tree):
                 yield name, 1, f"{program[0]}: {' '.join(why[:3])}"
 
 
-RULES = [include_direction, banned_functions, connecting_calls, exported_symbols, dead_files, linked_docs, unique_names,
-         header_guards, whitespace, line_length, head_comment, function_length, file_length, foreign_places, unfinished,
-         public_headers, shell]
+RULES = [
+    include_direction,
+    banned_functions,
+    connecting_calls,
+    exported_symbols,
+    dead_files,
+    linked_docs,
+    unique_names,
+    header_guards,
+    whitespace,
+    line_length,
+    head_comment,
+    function_length,
+    file_length,
+    foreign_places,
+    unfinished,
+    public_headers,
+    shell,
+]
 
 
 def main():

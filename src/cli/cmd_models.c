@@ -22,10 +22,14 @@ typedef struct row {
 static const char *presence_name(tdm__weights_presence p)
 {
     switch (p) {
-    case TDM__WEIGHTS_ABSENT: return "absent";
-    case TDM__WEIGHTS_PARTIAL: return "partial";
-    case TDM__WEIGHTS_WRONG_SIZE: return "wrong_size";
-    case TDM__WEIGHTS_PRESENT: return "present";
+    case TDM__WEIGHTS_ABSENT:
+        return "absent";
+    case TDM__WEIGHTS_PARTIAL:
+        return "partial";
+    case TDM__WEIGHTS_WRONG_SIZE:
+        return "wrong_size";
+    case TDM__WEIGHTS_PRESENT:
+        return "present";
     }
     return "absent";
 }
@@ -63,7 +67,8 @@ static json_t *json_sources(const tdm__catalogue_entry *e)
     for (size_t i = 0; sources && i < e->n_sources; i++) {
         const tdm__source *s = &e->sources[i];
         bool is_url = s->kind == TDM__SOURCE_URL;
-        json_t *one = json_pack("{s:s, s:s, s:b}", "title", s->title, "kind", is_url ? "url" : "parts", "tested", s->tested);
+        json_t *one =
+            json_pack("{s:s, s:s, s:b}", "title", s->title, "kind", is_url ? "url" : "parts", "tested", s->tested);
         if (one && is_url)
             json_object_set_new(one, "url", json_string(s->url));
         json_array_append_new(sources, one);
@@ -74,9 +79,10 @@ static json_t *json_sources(const tdm__catalogue_entry *e)
 static int add_json(json_t *models, const row *r)
 {
     const tdm__catalogue_entry *e = r->entry;
-    json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:o}", "name", e->name, "family", e->family, "vendor",
-                            e->vendor, "licence", e->licence, "bytes", (json_int_t)e->bytes, "sha256", e->sha256, "state",
-                            r->state, "bytes_on_disk", (json_int_t)r->bytes, "path", r->path, "sources", json_sources(e));
+    json_t *one =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:o}", "name", e->name, "family", e->family, "vendor",
+                  e->vendor, "licence", e->licence, "bytes", (json_int_t)e->bytes, "sha256", e->sha256, "state",
+                  r->state, "bytes_on_disk", (json_int_t)r->bytes, "path", r->path, "sources", json_sources(e));
     return json_array_append_new(models, one);
 }
 
@@ -110,7 +116,8 @@ int tdm__cmd_models(int argc, char **argv)
     bool verify = false;
     const tdm__option rows[] = {
         {"--verify", NULL, "read every file and compare its sha256", TDM__OPTION_FLAG, &verify, 0, 0},
-        {"--catalogue", "FILE", "a catalogue of your own (docs/formats/models.md)", TDM__OPTION_TEXT, &catalogue_path, 0, 0},
+        {"--catalogue", "FILE", "a catalogue of your own (docs/formats/models.md)", TDM__OPTION_TEXT, &catalogue_path,
+         0, 0},
         {0},
     };
     tdm__common common;

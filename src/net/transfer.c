@@ -20,9 +20,9 @@ enum { REDIRECTS_MAX = 5, LOW_SPEED_BYTES = 1024, URL_MAX = 2048 };
 typedef struct transfer {
     const tdm__transfer *t;
     CURL *curl;
-    uint64_t offset;    /* of the next byte in the file */
-    bool checked;       /* the head of the answer has been */
-    tdm_status status;  /* what ended it from within a callback */
+    uint64_t offset;   /* of the next byte in the file */
+    bool checked;      /* the head of the answer has been */
+    tdm_status status; /* what ended it from within a callback */
     tdm_error *err;
 } transfer;
 

@@ -1,9 +1,9 @@
 /* weights.h - the fetch of a model's weights into the cache: cache/models/NAME.gguf, whole and checked, or nothing.
  *
- * Sources are tried in the catalogue's order. What has arrived grows as one file, cache/models/.partial-NAME/data, whose
- * bytes any later attempt and any source goes on from; size and sha256 decide in the end, whatever the source. A file
- * that does not match is removed, and where it was put together over several attempts its last source gets one fresh
- * try. A lock beside it keeps a second process out. Killed at any point, the next call resumes.
+ * Sources are tried in the catalogue's order. What has arrived grows as one file, cache/models/.partial-NAME/data,
+ * whose bytes any later attempt and any source goes on from; size and sha256 decide in the end, whatever the source. A
+ * file that does not match is removed, and where it was put together over several attempts its last source gets one
+ * fresh try. A lock beside it keeps a second process out. Killed at any point, the next call resumes.
  */
 #ifndef TDM_NET_WEIGHTS_H
 #define TDM_NET_WEIGHTS_H

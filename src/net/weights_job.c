@@ -25,7 +25,8 @@ static tdm_status path_in(char *out, const char *dir, const char *name, tdm_erro
 {
     int n = snprintf(out, TDM__WEIGHTS_PATH_MAX, "%s/%s", dir, name);
     if (n < 0 || n >= TDM__WEIGHTS_PATH_MAX)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "the path %.200s/%s is longer than %d bytes", dir, name, TDM__WEIGHTS_PATH_MAX - 1);
+        TDM_FAIL(err, TDM_ERR_LIMIT, "the path %.200s/%s is longer than %d bytes", dir, name,
+                 TDM__WEIGHTS_PATH_MAX - 1);
     return TDM_OK;
 }
 
@@ -74,7 +75,10 @@ tdm_status tdm__weights_job_init(tdm__weights_job *j, const tdm__weights_request
     return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "the folder %s cannot be made", models);
 }
 
-bool tdm__weights_job_cancelled(const tdm__weights_job *j) { return j->r->cancel && atomic_load(j->r->cancel); }
+bool tdm__weights_job_cancelled(const tdm__weights_job *j)
+{
+    return j->r->cancel && atomic_load(j->r->cancel);
+}
 
 void tdm__weights_job_report(tdm__weights_job *j, tdm__weights_state state, uint64_t bytes_done, const char *note)
 {
@@ -187,7 +191,8 @@ tdm_status tdm__weights_job_write(tdm__weights_job *j, uint64_t offset, const vo
             continue;
         if (put < 0 && (errno == ENOSPC || errno == EDQUOT))
             TDM_FAIL(err, TDM_ERR_LIMIT,
-                     "the disk is full: %" PRIu64 " of %" PRIu64 " bytes are kept in %s, tandem pull goes on from there",
+                     "the disk is full: %" PRIu64 " of %" PRIu64
+                     " bytes are kept in %s, tandem pull goes on from there",
                      j->have, j->r->entry->bytes, j->dir);
         if (put < 0)
             return tdm__fail_os(err, errno, "%s/data cannot be written", j->dir);

