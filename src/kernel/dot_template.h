@@ -33,6 +33,17 @@ DOT_INLINE vec dot_16(dot_way way, vec start, const vec *q, const int8_t *a)
     return way == DOT_SIGNED ? vec_dot_signed(start, q, a) : vec_dot(start, q, a);
 }
 
+/* The float part of one run: fma(sum, scale * act_scale, acc), and min * (act_scale * sum of activations) the same way. */
+DOT_INLINE vec_f32 dot_add_run(vec_f32 acc, vec sum, vec_f32 scale, float act_scale)
+{
+    return vec_f32_fma(vec_to_f32(sum), vec_f32_mul(scale, vec_f32_set1(act_scale)), acc);
+}
+
+DOT_INLINE vec_f32 dot_add_min(vec_f32 acc, vec_f32 min, float scaled_sum)
+{
+    return vec_f32_fma(min, vec_f32_set1(scaled_sum), acc);
+}
+
 /* n tokens (a constant) times run b of 32. */
 DOT_INLINE void dot_run32_tokens(size_t n, const vec q[8], vec_f32 scale, vec_f32 min, dot_way way, int shift,
                                  size_t b, const tdm__act_slab *a, float (*acc)[TDM__PANEL_ROWS])
@@ -48,10 +59,9 @@ DOT_INLINE void dot_run32_tokens(size_t n, const vec q[8], vec_f32 scale, vec_f3
             sum[t] = dot_16(way, sum[t], q + 4 * half, a[t].q + 32 * b + 16 * half);
 #pragma GCC unroll 8
     for (size_t t = 0; t < n; t++) {
-        vec_f32 factor = vec_f32_mul(scale, vec_f32_set1(a[t].scale[b]));
-        vec_f32 x = vec_f32_fma(vec_to_f32(sum[t]), factor, vec_f32_load(acc[t]));
+        vec_f32 x = dot_add_run(vec_f32_load(acc[t]), sum[t], scale, a[t].scale[b]);
         if (way == DOT_PLAIN)
-            x = vec_f32_fma(min, vec_f32_set1(a[t].scaled_sum[b]), x);
+            x = dot_add_min(x, min, a[t].scaled_sum[b]);
         vec_f32_store(acc[t], x);
     }
 }
@@ -85,13 +95,13 @@ DOT_INLINE void dot_run16_tokens(size_t n, const vec q[8], const vec_f32 scale[2
     }
 #pragma GCC unroll 8
     for (size_t t = 0; t < n; t++) {
-        vec_f32 act_scale = vec_f32_set1(a[t].scale[b]), x = vec_f32_load(acc[t]);
+        vec_f32 x = vec_f32_load(acc[t]);
         int32_t sums[2] = {-a[t].minus_sum_half[b], a[t].minus_sum_half[b] - a[t].minus_sum[b]};
 #pragma GCC unroll 2
         for (int half = 0; half < 2; half++) {
-            x = vec_f32_fma(vec_to_f32(sum[half][t]), vec_f32_mul(scale[half], act_scale), x);
+            x = dot_add_run(x, sum[half][t], scale[half], a[t].scale[b]);
             if (way == DOT_PLAIN)
-                x = vec_f32_fma(min[half], vec_f32_set1(a[t].scale[b] * (float)sums[half]), x);
+                x = dot_add_min(x, min[half], a[t].scale[b] * (float)sums[half]);
         }
         vec_f32_store(acc[t], x);
     }
@@ -115,6 +125,33 @@ DOT_INLINE void dot_run16_all(const tdm__slab *w, size_t n_cols, dot_way way, in
         for (; t < n_tokens; t++)
             dot_run16_tokens(1, q, scale, min, way, shift, b, a + t, acc + t);
     }
+}
+
+/* One token's sums of halves of runs (sum[2 b + half], without start values) to its 16 results. */
+DOT_INLINE void dot_fold_run32(const tdm__slab *w, size_t n_cols, dot_way way, int shift, const vec *sum,
+                               const tdm__act_slab *a, float (*acc)[TDM__PANEL_ROWS])
+{
+    vec_f32 x = vec_f32_load(acc[0]);
+    for (size_t b = 0; b < n_cols / 32; b++) {
+        vec i = vec_add(vec_add(sum[2 * b], sum[2 * b + 1]), dot_start(way, shift, a->minus_sum[b]));
+        x = dot_add_run(x, i, vec_f32_load(w->scale[b]), a->scale[b]);
+        if (way == DOT_PLAIN)
+            x = dot_add_min(x, vec_f32_load(w->min[b]), a->scaled_sum[b]);
+    }
+    vec_f32_store(acc[0], x);
+}
+
+DOT_INLINE void dot_fold_run16(const tdm__slab *w, size_t n_cols, dot_way way, int shift, const vec *sum,
+                               const tdm__act_slab *a, float (*acc)[TDM__PANEL_ROWS])
+{
+    vec_f32 x = vec_f32_load(acc[0]);
+    for (size_t h = 0; h < n_cols / 16; h++) {
+        int32_t first = a->minus_sum_half[h / 2], minus_sum = h % 2 == 0 ? first : a->minus_sum[h / 2] - first;
+        x = dot_add_run(x, vec_add(sum[h], dot_start(way, shift, minus_sum)), vec_f32_load(w->scale[h]), a->scale[h / 2]);
+        if (way == DOT_PLAIN)
+            x = dot_add_min(x, vec_f32_load(w->min[h]), a->scale[h / 2] * (float)-minus_sum);
+    }
+    vec_f32_store(acc[0], x);
 }
 
 static void dot_run32(const tdm__slab *w, size_t n_cols, int offset, const tdm__act_slab *a, size_t n_tokens,

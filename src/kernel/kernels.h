@@ -63,6 +63,9 @@ typedef void (*tdm__unpack_f32_fn)(const uint8_t *rows, size_t row_bytes, size_t
  * with minima, else a power of two: 128, or up to 32 and then no stored weight above 63. */
 typedef void (*tdm__dot_fn)(const tdm__slab *w, size_t n_cols, int offset, const tdm__act_slab *a, size_t n_tokens,
                             float (*acc)[TDM__PANEL_ROWS]);
+/* Both in one for a single token and 16 rows, without a slab between them: the same bits as unpack and dot. */
+typedef void (*tdm__unpack_dot_fn)(const uint8_t *rows, size_t row_bytes, size_t n_cols, const tdm__act_slab *a,
+                                   float (*acc)[TDM__PANEL_ROWS]);
 typedef void (*tdm__dot_f32_fn)(const tdm__slab_f32 *w, size_t n_cols, const float *x, size_t x_stride,
                                 size_t n_tokens, float (*acc)[TDM__PANEL_ROWS]);
 
@@ -72,6 +75,7 @@ typedef struct tdm__kernels {
     tdm__unpack_fn unpack[TDM__TYPE_COUNT];         /* quantised types */
     tdm__unpack_f32_fn unpack_f32[TDM__TYPE_COUNT]; /* F32, F16, BF16 */
     tdm__dot_fn dot[TDM__DOT_KIND_COUNT];
+    tdm__unpack_dot_fn unpack_dot[TDM__TYPE_COUNT]; /* NULL: the level has none */
     tdm__dot_f32_fn dot_f32;
     /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart: for each run of 32, scale = max|x| / 127,
      * q = round to nearest even(x * (127 / max|x|)), or all zero. A value that is not finite gives scale NaN. */

@@ -91,10 +91,14 @@ static void multiply_quantised(const matmul_run *run, const panel *p, float (*ac
         if (n_cols > TDM__SLAB_COLS)
             n_cols = TDM__SLAB_COLS;
         prefetch_next(p, s, n_slabs);
-        k->unpack[p->w->type](p->rows + col / type->block_values * type->block_bytes, p->w->row_bytes, p->n_rows, n_cols,
-                              &slab);
-        k->dot[dot.kind](&slab, n_cols, dot.offset, run->acts->q + s * run->acts->n_tokens + p->first_token, p->n_tokens,
-                         acc);
+        const uint8_t *rows = p->rows + col / type->block_values * type->block_bytes;
+        const tdm__act_slab *a = run->acts->q + s * run->acts->n_tokens + p->first_token;
+        if (p->n_tokens == 1 && p->n_rows == TDM__PANEL_ROWS && k->unpack_dot[p->w->type]) {
+            k->unpack_dot[p->w->type](rows, p->w->row_bytes, n_cols, a, acc);
+        } else {
+            k->unpack[p->w->type](rows, p->w->row_bytes, p->n_rows, n_cols, &slab);
+            k->dot[dot.kind](&slab, n_cols, dot.offset, a, p->n_tokens, acc);
+        }
     }
 }
 

@@ -196,6 +196,40 @@ static void check_dot(kcheck *c, kcheck_fill fill, tdm__dot_kind kind, int offse
     kcheck_end(c);
 }
 
+/* One token without a slab between: what the reference's unpack and dot give. */
+static void check_unpack_dot(kcheck *c, tdm__type type, weight_fill kind, size_t n_cols, size_t slack)
+{
+    const tdm__type_traits *t = tdm__type_get((uint32_t)type);
+    tdm__dot_traits dot = tdm__dot_traits_get(type);
+    size_t used = n_cols / t->block_values * t->block_bytes, row_bytes = used + 35 * slack;
+    kcheck_begin(c, "unpack_dot %s, %zu columns, fill %d, %zu after", t->name, n_cols, (int)kind, slack);
+    uint8_t *rows = kcheck_buffer(c, (ROWS - 1) * row_bytes + used + slack);
+    for (size_t r = 0; r < ROWS; r++)
+        fill_weights(c, kind, type, rows + r * row_bytes, used);
+    tdm__slab *w = kcheck_buffer(c, sizeof *w), *unused = kcheck_buffer(c, sizeof *unused);
+    tdm__act_slab *a = kcheck_buffer(c, sizeof *a);
+    float(*expected)[ROWS] = kcheck_buffer(c, sizeof *expected), (*got)[ROWS] = kcheck_buffer(c, sizeof *got);
+    fill_dot(c, KCHECK_NORMAL, dot.offset, slack == 2, unused, a, 1);
+    kcheck_fill_floats(c, KCHECK_NORMAL, expected[0], ROWS);
+    memcpy(got, expected, sizeof *got);
+    kcheck_reference(c)->unpack[type](rows, row_bytes, ROWS, n_cols, w);
+    kcheck_reference(c)->dot[dot.kind](w, n_cols, dot.offset, a, 1, expected);
+    kcheck_level(c)->unpack_dot[type](rows, row_bytes, n_cols, a, got);
+    kcheck_same_floats(c, "acc", expected[0], got[0], ROWS);
+    kcheck_end(c);
+}
+
+static void check_unpack_dot_all(kcheck *c)
+{
+    for (uint32_t type = 0; type < TDM__TYPE_COUNT; type++)
+        for (int kind = 0; kcheck_level(c)->unpack_dot[type] && kind < WEIGHT_FILL_COUNT; kind++)
+            for (size_t slack = 0; slack < 3; slack++) {
+                size_t step = tdm__type_get(type)->block_values;
+                for (size_t n = step; n <= 256; n += step)
+                    check_unpack_dot(c, (tdm__type)type, (weight_fill)kind, n, slack);
+            }
+}
+
 static void check_dot_f32(kcheck *c, kcheck_fill fill, size_t n_cols, size_t n_tokens, size_t gap)
 {
     kcheck_begin(c, "dot_f32, %zu columns, %zu tokens, fill %d", n_cols, n_tokens, (int)fill);
@@ -258,6 +292,13 @@ static void time_unpack(void *ctx)
         t->kernels->unpack[t->type](t->rows, t->row_bytes, ROWS, TDM__SLAB_COLS, t->slab);
 }
 
+static void time_unpack_dot(void *ctx)
+{
+    timed *t = ctx;
+    for (int i = 0; i < REPEATS; i++)
+        t->kernels->unpack_dot[t->type](t->rows, t->row_bytes, TDM__SLAB_COLS, t->acts, t->acc);
+}
+
 static void time_dot(void *ctx)
 {
     timed *t = ctx;
@@ -297,6 +338,9 @@ static void bench(kcheck *c)
         fill_dot(c, KCHECK_NORMAL, tdm__dot_traits_get(t.type).offset, false, t.slab, t.acts, 64);
         snprintf(what, sizeof what, "unpack %s", traits->name);
         kcheck_time(c, what, (double)(REPEATS * ROWS * t.row_bytes), "byte", time_unpack, &t);
+        snprintf(what, sizeof what, "unpack_dot %s, 1 token", traits->name);
+        if (t.kernels->unpack_dot[type])
+            kcheck_time(c, what, (double)(REPEATS * ROWS * t.row_bytes), "byte", time_unpack_dot, &t);
         for (size_t i = 0; i < sizeof token_counts / sizeof token_counts[0]; i++) {
             t.n_tokens = token_counts[i];
             memset(t.acc, 0, t.n_tokens * sizeof *t.acc);
@@ -322,4 +366,5 @@ void kcheck_quants(kcheck *c)
             check_quantize(c, (kcheck_fill)kind, lengths[i], 3);
         }
     check_dot_all(c);
+    check_unpack_dot_all(c);
 }

@@ -17,5 +17,10 @@ static inline vec vec_dot(vec start, const vec *q, const int8_t *a)
 static inline vec vec_dot_signed(vec start, const vec *q, const int8_t *a) { return vec_dot(start, q, a); }
 
 #include "kernel/dot_template.h"
+#include "kernel/unpack_template.h"
 
-void tdm__kernels_init_matmul_vnni(tdm__kernels *k) { fill_dot(k); }
+void tdm__kernels_init_matmul_vnni(tdm__kernels *k)
+{
+    fill_dot(k);
+    fill_unpack(k);
+}

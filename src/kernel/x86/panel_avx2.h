@@ -47,9 +47,9 @@ static inline vec vec_shift_right_signed(vec a, int n)
 {
     return (vec){{_mm256_srai_epi32(a.half[0], n), _mm256_srai_epi32(a.half[1], n)}};
 }
-static inline vec vec_sub(vec a, vec b)
+static inline vec vec_add(vec a, vec b)
 {
-    return (vec){{_mm256_sub_epi32(a.half[0], b.half[0]), _mm256_sub_epi32(a.half[1], b.half[1])}};
+    return (vec){{_mm256_add_epi32(a.half[0], b.half[0]), _mm256_add_epi32(a.half[1], b.half[1])}};
 }
 static inline vec vec_load(const void *p)
 {

@@ -21,7 +21,7 @@ static inline vec vec_shift_left(vec a, int n) { return _mm512_slli_epi32(a, (un
 static inline vec vec_shift_left_by(vec a, int n) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(n)); }
 static inline vec vec_shift_right(vec a, int n) { return _mm512_srli_epi32(a, (unsigned)n); }
 static inline vec vec_shift_right_signed(vec a, int n) { return _mm512_srai_epi32(a, (unsigned)n); }
-static inline vec vec_sub(vec a, vec b) { return _mm512_sub_epi32(a, b); }
+static inline vec vec_add(vec a, vec b) { return _mm512_add_epi32(a, b); }
 static inline vec vec_load(const void *p) { return _mm512_load_si512(p); }
 static inline void vec_store(void *p, vec a) { _mm512_store_si512(p, a); }
 
