@@ -49,7 +49,7 @@ static tdm_status choose_model(serve *s, tdm_error *err)
     if (strchr(s->model, '/') || (len > 5 && strcmp(s->model + len - 5, ".gguf") == 0)) {
         FILE *f = fopen(s->model, "rb");
         if (!f)
-            TDM_FAIL(err, TDM_ERR_IO, "%.200s cannot be opened: %s", s->model, strerror(errno));
+            return tdm__fail_os(err, errno, "%.200s cannot be opened", s->model);
         fclose(f);
         name_of_path(s->model, s->name, sizeof s->name);
         return TDM_OK;

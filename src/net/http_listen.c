@@ -116,7 +116,7 @@ tdm_status tdm__http_server_listen(tdm__http_server *s, tdm__http_address *a, td
         if (e == EADDRINUSE)
             TDM_FAIL(err, TDM_ERR_BUSY, "%s port %u is in use; does another tandem serve there?", a->host,
                      (unsigned)a->port);
-        TDM_FAIL(err, TDM_ERR_IO, "%s port %u cannot be listened on: %s", a->host, (unsigned)a->port, strerror(e));
+        return tdm__fail_os(err, e, "%s port %u cannot be listened on", a->host, (unsigned)a->port);
     }
     evconnlistener_set_error_cb(s->listener, accept_failed);
     a->port = port_of(evconnlistener_get_fd(s->listener), a->is_ipv6);

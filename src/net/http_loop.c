@@ -9,7 +9,6 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -80,7 +79,7 @@ tdm_status tdm__loop_create(tdm__loop **out, tdm_error *err)
     if (!l->wake_event || event_add(l->wake_event, NULL) != 0) {
         int e = errno;
         tdm__loop_destroy(l);
-        TDM_FAIL(err, TDM_ERR_IO, "the event loop cannot be set up: %s", strerror(e));
+        return tdm__fail_os(err, e, "the event loop cannot be set up");
     }
     *out = l;
     return TDM_OK;
@@ -105,7 +104,7 @@ void tdm__loop_destroy(tdm__loop *l)
 tdm_status tdm__loop_run(tdm__loop *l, tdm_error *err)
 {
     if (event_base_dispatch(l->base) < 0)
-        TDM_FAIL(err, TDM_ERR_IO, "the event loop failed: %s", strerror(errno));
+        return tdm__fail_os(err, errno, "the event loop failed");
     return TDM_OK;
 }
 

@@ -479,7 +479,8 @@ def test_a_drain_has_an_end_and_a_second_signal_hurries():
 @pytest.mark.parametrize("args,code,says", [
     (["--listen", "0.0.0.0:0"], 1, "no loopback address"), (["--listen", "localhost"], 1, "no numeric address"),
     (["-m", "no-such-model"], 1, "no-such-model"), (["-m", "./missing.gguf"], 1, "./missing.gguf"),
-    (["--config", "x"], 2, "--config"), (["--queue", "-1"], 2, "--queue"), (["--parallel", "100000"], None, "--parallel")])
+    (["--config", "x"], 2, "--config"), (["--queue", "-1"], 2, "--queue"),
+    (["--parallel", "100000"], None, "--parallel")])
 def test_serve_refuses_in_one_sentence(args, code, says, tmp_path):
     r = subprocess.run([TANDEM, "serve", "--home", tmp_path, *args], capture_output=True, text=True, timeout=20)
     assert r.returncode in ((1, 2) if code is None else (code,)), r.stderr
