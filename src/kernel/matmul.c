@@ -3,15 +3,19 @@
  * The panels (16 rows) of all jobs of a run lie end to end; each member gets one contiguous part of their bytes, the
  * same in every call, because decoding is bound by memory and a steady forward stream is what the prefetchers follow.
  * Tokens are walked in tiles whose activations stay in the second-level cache while all panels pass by. What a member
- * keeps beside that is a slab and 16 sums a token, on its stack.
+ * keeps beside that is a slab and 16 sums a token, on its stack. A token of two terms is two lines of activations: the
+ * kernels do not know, their sums are added at the end.
  */
 #include "kernel/matmul.h"
+
+#include <assert.h>
+#include <stdbool.h>
 
 #include "kernel/kernels.h"
 
 enum {
-    TILE_TOKENS_MAX = 128,       /* 8 KB of sums */
-    TILE_TOKENS_MIN = 16,        /* so that an unpacked slab is used often enough, however wide the rows */
+    TILE_LINES_MAX = 128,        /* 8 KB of sums */
+    TILE_LINES_MIN = 16,         /* so that an unpacked slab is used often enough, however wide the rows */
     TILE_ACTS_BYTES = 512 << 10, /* activations of a tile: half of a usual second-level cache */
     CACHE_LINE = 64,
 };
@@ -20,12 +24,36 @@ static size_t slabs_of(size_t n_cols) { return (n_cols + TDM__SLAB_COLS - 1) / T
 
 static size_t panels_of(size_t n_rows) { return (n_rows + TDM__PANEL_ROWS - 1) / TDM__PANEL_ROWS; }
 
-size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols) { return slabs_of(n_cols) * n_tokens * sizeof(tdm__act_slab); }
+static size_t columns_of_slab(size_t n_cols, size_t s)
+{
+    size_t left = n_cols - s * TDM__SLAB_COLS;
+    return left < TDM__SLAB_COLS ? left : TDM__SLAB_COLS;
+}
+
+size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols, size_t terms)
+{
+    return slabs_of(n_cols) * n_tokens * terms * sizeof(tdm__act_slab);
+}
 
 typedef struct quantize_run {
     const tdm__kernels *kernels;
     const tdm__acts *acts;
 } quantize_run;
+
+/* Each slab of token t, and behind it the slab of what its 8 bits leave. */
+static void quantize_twice(const tdm__kernels *k, const tdm__acts *a, size_t t)
+{
+    const float *x = a->x + t * a->n_cols;
+    float rest[TDM__SLAB_COLS];
+    for (size_t s = 0; s < slabs_of(a->n_cols); s++, x += TDM__SLAB_COLS) {
+        size_t n = columns_of_slab(a->n_cols, s);
+        tdm__act_slab *first = a->q + 2 * (s * a->n_tokens + t);
+        k->quantize(x, n, first, 1);
+        for (size_t i = 0; i < n; i++)
+            rest[i] = x[i] - first->scale[i / 32] * (float)first->q[i];
+        k->quantize(rest, n, first + 1, 1);
+    }
+}
 
 static void quantize_member(void *ctx, int i, int n)
 {
@@ -34,7 +62,10 @@ static void quantize_member(void *ctx, int i, int n)
     size_t begin, end;
     tdm__team_range(a->n_tokens, i, n, &begin, &end);
     for (size_t t = begin; t < end; t++)
-        run->kernels->quantize(a->x + t * a->n_cols, a->n_cols, a->q + t, a->n_tokens);
+        if (a->terms == 1)
+            run->kernels->quantize(a->x + t * a->n_cols, a->n_cols, a->q + t, a->n_tokens);
+        else
+            quantize_twice(run->kernels, a, t);
 }
 
 void tdm__acts_quantize(const tdm__kernels *k, tdm__team *team, tdm__acts *a)
@@ -54,13 +85,14 @@ typedef struct matmul_run {
     size_t bytes; /* of all panels */
 } matmul_run;
 
-/* A panel within a token tile. */
+/* A panel within a token tile. A line is a token's activations, or one term of them: 16 sums. */
 typedef struct panel {
     const tdm__weight *w;
     const uint8_t *rows;
     size_t n_rows;
     size_t first_token;
     size_t n_tokens;
+    size_t lines_per_token;
 } panel;
 
 /* Asks for part `s` of `n` of the panel that follows, while this one is computed: it is contiguous, and the memory
@@ -85,19 +117,17 @@ static void multiply_quantised(const matmul_run *run, const panel *p, float (*ac
     const tdm__kernels *k = run->kernels;
     const tdm__type_traits *type = tdm__type_get((uint32_t)p->w->type);
     tdm__dot_traits dot = tdm__dot_traits_get(p->w->type);
-    size_t n_slabs = slabs_of(p->w->n_cols);
+    size_t n_slabs = slabs_of(p->w->n_cols), n_lines = p->n_tokens * p->lines_per_token;
     for (size_t s = 0; s < n_slabs; s++) {
-        size_t col = s * TDM__SLAB_COLS, n_cols = p->w->n_cols - col;
-        if (n_cols > TDM__SLAB_COLS)
-            n_cols = TDM__SLAB_COLS;
+        size_t col = s * TDM__SLAB_COLS, n_cols = columns_of_slab(p->w->n_cols, s);
         prefetch_next(p, s, n_slabs);
         const uint8_t *rows = p->rows + col / type->block_values * type->block_bytes;
-        const tdm__act_slab *a = run->acts->q + s * run->acts->n_tokens + p->first_token;
-        if (p->n_tokens == 1 && p->n_rows == TDM__PANEL_ROWS && k->unpack_dot[p->w->type]) {
+        const tdm__act_slab *a = run->acts->q + (s * run->acts->n_tokens + p->first_token) * p->lines_per_token;
+        if (n_lines == 1 && p->n_rows == TDM__PANEL_ROWS && k->unpack_dot[p->w->type]) {
             k->unpack_dot[p->w->type](rows, p->w->row_bytes, n_cols, a, acc);
         } else {
             k->unpack[p->w->type](rows, p->w->row_bytes, p->n_rows, n_cols, &slab);
-            k->dot[dot.kind](&slab, n_cols, dot.offset, a, p->n_tokens, acc);
+            k->dot[dot.kind](&slab, n_cols, dot.offset, a, n_lines, acc);
         }
     }
 }
@@ -107,10 +137,8 @@ static void multiply_float(const matmul_run *run, const panel *p, float (*acc)[T
     _Alignas(64) tdm__slab_f32 slab;
     const tdm__kernels *k = run->kernels;
     size_t value_bytes = tdm__type_get((uint32_t)p->w->type)->block_bytes, stride = run->acts->n_cols;
-    for (size_t col = 0; col < p->w->n_cols; col += TDM__SLAB_COLS) {
-        size_t n_cols = p->w->n_cols - col;
-        if (n_cols > TDM__SLAB_COLS)
-            n_cols = TDM__SLAB_COLS;
+    for (size_t s = 0; s < slabs_of(p->w->n_cols); s++) {
+        size_t col = s * TDM__SLAB_COLS, n_cols = columns_of_slab(p->w->n_cols, s);
         k->unpack_f32[p->w->type](p->rows + col * value_bytes, p->w->row_bytes, p->n_rows, n_cols, &slab);
         k->dot_f32(&slab, n_cols, run->acts->x + p->first_token * stride + col, stride, p->n_tokens, acc);
     }
@@ -121,24 +149,29 @@ static void write_sums(const tdm__matmul_job *job, const panel *p, size_t first_
 {
     for (size_t t = 0; t < p->n_tokens; t++) {
         float *out = job->out + (p->first_token + t) * job->out_stride + first_row;
-        for (size_t r = 0; r < p->n_rows; r++)
-            out[r] = job->bias ? job->bias[first_row + r] + acc[t][r] : acc[t][r];
+        const float *sums = acc[t * p->lines_per_token], *rest = p->lines_per_token == 2 ? acc[2 * t + 1] : NULL;
+        for (size_t r = 0; r < p->n_rows; r++) {
+            float sum = rest ? sums[r] + rest[r] : sums[r];
+            out[r] = job->bias ? job->bias[first_row + r] + sum : sum;
+        }
     }
 }
 
 static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, size_t index, size_t first_token,
                            size_t n_tokens)
 {
-    _Alignas(64) float acc[TILE_TOKENS_MAX][TDM__PANEL_ROWS];
+    _Alignas(64) float acc[TILE_LINES_MAX][TDM__PANEL_ROWS];
     size_t first_row = index * TDM__PANEL_ROWS, n_rows = job->w->n_rows - first_row;
     if (n_rows > TDM__PANEL_ROWS)
         n_rows = TDM__PANEL_ROWS;
+    bool is_float = run->kernels->unpack_f32[job->w->type] != NULL;
     panel p = {.w = job->w, .rows = job->w->data + first_row * job->w->row_bytes, .n_rows = n_rows,
-               .first_token = first_token, .n_tokens = n_tokens};
-    for (size_t t = 0; t < n_tokens; t++)
+               .first_token = first_token, .n_tokens = n_tokens,
+               .lines_per_token = is_float ? 1 : run->acts->terms};
+    for (size_t i = 0; i < n_tokens * p.lines_per_token; i++)
         for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
-            acc[t][r] = 0;
-    if (run->kernels->unpack_f32[job->w->type])
+            acc[i][r] = 0;
+    if (is_float)
         multiply_float(run, &p, acc);
     else
         multiply_quantised(run, &p, acc);
@@ -164,17 +197,19 @@ static void matmul_member(void *ctx, int i, int n)
     const matmul_run *run = ctx;
     size_t begin, end, tokens = run->acts->n_tokens;
     tdm__team_range(run->bytes, i, n, &begin, &end);
-    size_t tile = TILE_ACTS_BYTES / tdm__acts_bytes(1, run->acts->n_cols);
-    if (tile > TILE_TOKENS_MAX)
-        tile = TILE_TOKENS_MAX;
-    if (tile < TILE_TOKENS_MIN)
-        tile = TILE_TOKENS_MIN;
+    size_t tile = TILE_ACTS_BYTES / tdm__acts_bytes(1, run->acts->n_cols, 1);
+    if (tile > TILE_LINES_MAX)
+        tile = TILE_LINES_MAX;
+    if (tile < TILE_LINES_MIN)
+        tile = TILE_LINES_MIN;
+    tile /= run->acts->terms;
     for (size_t t = 0; t < tokens; t += tile)
         multiply_part(run, begin, end, t, tokens - t < tile ? tokens - t : tile);
 }
 
 void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *jobs, size_t n_jobs, const tdm__acts *a)
 {
+    assert(a->terms == 1 || a->terms == 2);
     matmul_run run = {.kernels = k, .jobs = jobs, .n_jobs = n_jobs, .acts = a};
     for (size_t j = 0; j < n_jobs; j++)
         run.bytes += panels_of(jobs[j].w->n_rows) * TDM__PANEL_ROWS * jobs[j].w->row_bytes;

@@ -13,7 +13,10 @@
  *          i   = exact integer sum of q[r][k] * a[t][k]
  *          acc = fma((float)i, scale[r] * act_scale[t], acc)
  *          if the type has minima: acc = fma(min[r], act_scale[t] * (float)sum(a[t][k]), acc)
- * and for F32, F16, BF16 weights as acc = fma(w[r][k], x[t][k], acc) over ascending k, on unquantised activations.
+ * With two terms (`terms` = 2) x is taken as a scale times int8 and what that leaves as another scale times int8: the two
+ * sums are made as above, each from 0, and added. It doubles the dots and makes the activations' error 1/127: for small
+ * models, whose answers 8 bits would change (docs/decisions/002).
+ * For F32, F16, BF16 weights the sum is acc = fma(w[r][k], x[t][k], acc) over ascending k, on unquantised activations.
  */
 #ifndef TDM_KERNEL_MATMUL_H
 #define TDM_KERNEL_MATMUL_H
@@ -39,13 +42,14 @@ typedef struct tdm__weight {
 /* Activations of n_tokens rows, as both kinds of weights need them. Memory is the caller's, 64-byte aligned. */
 typedef struct tdm__acts {
     const float *x;         /* [n_tokens][n_cols], for float weights */
-    struct tdm__act_slab *q; /* [ceil(n_cols / 256)][n_tokens], for quantised weights */
+    struct tdm__act_slab *q; /* [ceil(n_cols / 256)][n_tokens][terms], for quantised weights */
     size_t n_tokens;
     size_t n_cols;
+    size_t terms; /* 1 or 2 */
 } tdm__acts;
 
-/* Bytes of q for that many tokens and columns; a multiple of 64. */
-size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols);
+/* Bytes of q for that many tokens, columns and terms; a multiple of 64. */
+size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols, size_t terms);
 
 /* Fills a->q from a->x, tokens split over the team. */
 void tdm__acts_quantize(const struct tdm__kernels *k, tdm__team *team, tdm__acts *a);

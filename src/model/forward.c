@@ -81,7 +81,7 @@ static size_t lay_out(tdm__forward *f, unsigned char *base, const tdm__hparams *
         {&to->mixed, n_rows * n_q * sizeof(float)},
         {&to->gate, n_rows * hp->n_ff * sizeof(float)},
         {&to->up, n_rows * hp->n_ff * sizeof(float)},
-        {&to->quantized, tdm__acts_bytes(n_rows, widest_input(hp))},
+        {&to->quantized, tdm__acts_bytes(n_rows, widest_input(hp), hp->act_terms)},
         {&to->queries, n_rows * sizeof(tdm__attention_row)},
         {&to->attention_scratch, attention_bytes},
     };
@@ -233,7 +233,11 @@ static bool reads_quantized(tdm__type type)
 /* out[i] = W_i x for matrices that read the same x [n][n_cols]. */
 static void multiply(const pass *p, const float *x, const tdm__matmul_job *jobs, size_t n_jobs)
 {
-    tdm__acts acts = {.x = x, .q = p->f->quantized, .n_tokens = p->n, .n_cols = jobs[0].w->n_cols};
+    tdm__acts acts = {.x = x,
+                      .q = p->f->quantized,
+                      .n_tokens = p->n,
+                      .n_cols = jobs[0].w->n_cols,
+                      .terms = p->f->model->hp.act_terms};
     bool quantized = false;
     for (size_t i = 0; i < n_jobs; i++)
         quantized = quantized || reads_quantized(jobs[i].w->type);

@@ -18,6 +18,7 @@ enum {
     HEAD_DIM_MAX = 256, /* attention.h */
     FF_MAX = 1 << 18,
     CTX_MAX = 1 << 24,
+    FINE_EMBD_MAX = 768, /* narrower models get two terms: docs/decisions/002 */
 };
 
 /* "ARCH.key" in a static-length buffer; arch names in the family table are short. */
@@ -128,6 +129,7 @@ tdm_status tdm__hparams_read(const tdm__gguf *g, const tdm__family *f, tdm__hpar
     TDM_TRY(refuse_unbuilt(g, f, err));
     TDM_TRY(read_size(g, f, "block_count", 0, LAYERS_MAX, &hp->n_layers, err));
     TDM_TRY(read_size(g, f, "embedding_length", 0, EMBD_MAX, &hp->n_embd, err));
+    hp->act_terms = hp->n_embd < FINE_EMBD_MAX ? 2 : 1;
     TDM_TRY(read_size(g, f, "feed_forward_length", 0, FF_MAX, &hp->n_ff, err));
     TDM_TRY(read_size(g, f, "context_length", 0, CTX_MAX, &hp->n_ctx_train, err));
     TDM_TRY(read_attention(g, f, hp, err));

@@ -64,8 +64,10 @@ static double meant(const tdm__weight *w, size_t r, const tdm__acts *a, size_t t
     for (size_t k = 0; k < w->n_cols; k++) {
         double x = (double)a->x[t * a->n_cols + k];
         if (tdm__type_get((uint32_t)w->type)->block_values > 1) {
-            const tdm__act_slab *s = &a->q[k / TDM__SLAB_COLS * a->n_tokens + t];
-            x = (double)s->scale[k % TDM__SLAB_COLS / 32] * s->q[k % TDM__SLAB_COLS];
+            const tdm__act_slab *s = &a->q[(k / TDM__SLAB_COLS * a->n_tokens + t) * a->terms];
+            x = 0;
+            for (size_t i = 0; i < a->terms; i++)
+                x += (double)s[i].scale[k % TDM__SLAB_COLS / 32] * s[i].q[k % TDM__SLAB_COLS];
         }
         sum += (double)row[k] * x;
         *size += fabs((double)row[k] * x);
@@ -96,8 +98,9 @@ static void check_alone(kcheck *c, const setting *s, const tdm__matmul_job *job,
     float *out = malloc(job->w->n_rows * sizeof *out);
     tdm__matmul_job alone = {.w = job->w, .bias = job->bias, .out = out, .out_stride = job->w->n_rows};
     for (size_t t = 0; out && t < batch->n_tokens; t++) {
-        tdm__acts a = {.x = batch->x + t * batch->n_cols, .n_tokens = 1, .n_cols = batch->n_cols};
-        a.q = batch->q ? aligned_alloc(64, tdm__acts_bytes(1, a.n_cols)) : NULL;
+        tdm__acts a = {.x = batch->x + t * batch->n_cols, .n_tokens = 1, .n_cols = batch->n_cols,
+                       .terms = batch->terms};
+        a.q = batch->q ? aligned_alloc(64, tdm__acts_bytes(1, a.n_cols, a.terms)) : NULL;
         multiply(kcheck_level(c), s->team[t % TEAMS], &alone, 1, &a);
         kcheck_same_floats(c, "token alone", job->out + t * job->out_stride, out, job->w->n_rows);
         free(a.q);
@@ -108,14 +111,14 @@ static void check_alone(kcheck *c, const setting *s, const tdm__matmul_job *job,
 
 /* Two or three matrices of these types and numbers of rows, in one run. */
 static void check_product(kcheck *c, const setting *s, const tdm__type *types, const size_t *rows, size_t n_jobs,
-                          size_t n_cols, size_t n_tokens)
+                          size_t n_cols, size_t n_tokens, size_t terms)
 {
-    kcheck_begin(c, "%s and %zu more, %zu rows, %zu columns, %zu tokens", tdm__type_get((uint32_t)types[0])->name,
-                 n_jobs - 1, rows[0], n_cols, n_tokens);
+    kcheck_begin(c, "%s and %zu more, %zu rows, %zu columns, %zu tokens, %zu terms",
+                 tdm__type_get((uint32_t)types[0])->name, n_jobs - 1, rows[0], n_cols, n_tokens, terms);
     float *x = kcheck_buffer(c, n_tokens * n_cols * sizeof *x);
     kcheck_fill_floats(c, KCHECK_NORMAL, x, n_tokens * n_cols);
-    size_t acts_bytes = tdm__acts_bytes(n_tokens, n_cols);
-    tdm__acts a = {.x = x, .n_tokens = n_tokens, .n_cols = n_cols};
+    size_t acts_bytes = tdm__acts_bytes(n_tokens, n_cols, terms);
+    tdm__acts a = {.x = x, .n_tokens = n_tokens, .n_cols = n_cols, .terms = terms};
     if (n_cols % 32 == 0)
         a.q = kcheck_buffer(c, acts_bytes);
     tdm__weight w[JOBS_MAX];
@@ -146,21 +149,24 @@ static void check_type(kcheck *c, const setting *s, tdm__type type)
 {
     size_t block = tdm__type_get((uint32_t)type)->block_values, step = block < 256 ? 32 : 256;
     const tdm__type types[] = {type, TDM__TYPE_F16, type};
-    check_product(c, s, types, (const size_t[]){1}, 1, step, 1);
-    check_product(c, s, types, (const size_t[]){16}, 1, step, 3);
-    check_product(c, s, types, (const size_t[]){33}, 1, 256 + step, 5);
-    check_product(c, s, types, (const size_t[]){50, 1, 31}, 3, 512, 2);
-    check_product(c, s, types, (const size_t[]){17, 49}, 2, 3 * step, 18);
+    check_product(c, s, types, (const size_t[]){1}, 1, step, 1, 1);
+    check_product(c, s, types, (const size_t[]){16}, 1, step, 3, 1);
+    check_product(c, s, types, (const size_t[]){33}, 1, 256 + step, 5, 1);
+    check_product(c, s, types, (const size_t[]){50, 1, 31}, 3, 512, 2, 1);
+    check_product(c, s, types, (const size_t[]){17, 49}, 2, 3 * step, 18, 1);
+    check_product(c, s, types, (const size_t[]){16}, 1, step, 1, 2);
+    check_product(c, s, types, (const size_t[]){50, 1, 31}, 3, 256 + step, 5, 2);
     if (block == 1) /* odd numbers of columns, too narrow for whole loads */
-        check_product(c, s, types, (const size_t[]){20, 2}, 2, 288 - 32 + 5, 3);
+        check_product(c, s, types, (const size_t[]){20, 2}, 2, 288 - 32 + 5, 3, 1);
 }
 
 /* More tokens than a tile takes. */
 static void check_tiles(kcheck *c, const setting *s)
 {
     const tdm__type types[] = {TDM__TYPE_Q8_0};
-    check_product(c, s, types, (const size_t[]){5}, 1, 64, 300);
-    check_product(c, s, types, (const size_t[]){5}, 1, 4864, 100);
+    check_product(c, s, types, (const size_t[]){5}, 1, 64, 300, 1);
+    check_product(c, s, types, (const size_t[]){5}, 1, 4864, 100, 1);
+    check_product(c, s, types, (const size_t[]){5}, 1, 64, 150, 2);
 }
 
 typedef struct timed {
@@ -228,8 +234,8 @@ static void bench(kcheck *c, const setting *s)
                 size_t n_x = tokens * w.n_cols;
                 float *x = malloc(n_x * sizeof *x), *out = malloc(tokens * w.n_rows * sizeof *out);
                 timed b = {.kernels = kcheck_level(c), .team = team};
-                b.acts = (tdm__acts){.x = x, .n_tokens = tokens, .n_cols = w.n_cols};
-                b.acts.q = aligned_alloc(64, tdm__acts_bytes(tokens, w.n_cols));
+                b.acts = (tdm__acts){.x = x, .n_tokens = tokens, .n_cols = w.n_cols, .terms = 1};
+                b.acts.q = aligned_alloc(64, tdm__acts_bytes(tokens, w.n_cols, 1));
                 b.job = (tdm__matmul_job){.w = &w, .out = out, .out_stride = w.n_rows};
                 if (!x || !out || !b.acts.q)
                     exit(2);
