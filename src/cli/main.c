@@ -20,6 +20,9 @@ static const command commands[] = {
     {"pull", tdm__cmd_pull, "fetch the weights of a model"},
     {"models", tdm__cmd_models, "the models that can be fetched, and which are here"},
     {"info", tdm__cmd_info, "what a model file says about itself"},
+    {"tokenize", tdm__cmd_tokenize, "text to token ids and back"},
+    {"chat", tdm__cmd_chat, "ask a model, once or in a conversation"},
+    {"serve", tdm__cmd_serve, "the daemon: the API and the chat page"},
     {"bench", tdm__cmd_bench, "how fast a model reads and writes here"},
 };
 
