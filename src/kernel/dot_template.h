@@ -3,7 +3,7 @@
  * The weights of a run stay in registers while all tokens pass by; a token's 4 values of a group are broadcast to all
  * rows. The including file gives the integer part:
  *      DOT_TOKENS                            tokens taken at a time, to hide latencies
- *      vec vec_dot(start, q, a)              start + the sums over 16 columns: q[4] weights as stored, a[16] activations
+ *      vec vec_dot(start, q, a)              start + the sums over 16 columns: q[4] as stored, a[16] activations
  *      vec vec_dot_signed(start, q, a)       the same with 128 subtracted from each weight
  *      DOT_IS_WIDE                           true: vec_dot takes weights up to 255, else only up to 63
  */
@@ -33,7 +33,7 @@ DOT_INLINE vec dot_16(dot_way way, vec start, const vec *q, const int8_t *a)
     return way == DOT_SIGNED ? vec_dot_signed(start, q, a) : vec_dot(start, q, a);
 }
 
-/* The float part of one run: fma(sum, scale * act_scale, acc), and min * (act_scale * sum of activations) the same way. */
+/* The float part of one run: fma(sum, scale * act_scale, acc), then min * (act_scale * sum of a) the same way. */
 DOT_INLINE vec_f32 dot_add_run(vec_f32 acc, vec sum, vec_f32 scale, float act_scale)
 {
     return vec_f32_fma(vec_to_f32(sum), vec_f32_mul(scale, vec_f32_set1(act_scale)), acc);
@@ -147,7 +147,8 @@ DOT_INLINE void dot_fold_run16(const tdm__slab *w, size_t n_cols, dot_way way, i
     vec_f32 x = vec_f32_load(acc[0]);
     for (size_t h = 0; h < n_cols / 16; h++) {
         int32_t first = a->minus_sum_half[h / 2], minus_sum = h % 2 == 0 ? first : a->minus_sum[h / 2] - first;
-        x = dot_add_run(x, vec_add(sum[h], dot_start(way, shift, minus_sum)), vec_f32_load(w->scale[h]), a->scale[h / 2]);
+        vec i = vec_add(sum[h], dot_start(way, shift, minus_sum));
+        x = dot_add_run(x, i, vec_f32_load(w->scale[h]), a->scale[h / 2]);
         if (way == DOT_PLAIN)
             x = dot_add_min(x, vec_f32_load(w->min[h]), a->scale[h / 2] * (float)-minus_sum);
     }

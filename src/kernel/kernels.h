@@ -77,8 +77,9 @@ typedef struct tdm__kernels {
     tdm__dot_fn dot[TDM__DOT_KIND_COUNT];
     tdm__unpack_dot_fn unpack_dot[TDM__TYPE_COUNT]; /* NULL: the level has none */
     tdm__dot_f32_fn dot_f32;
-    /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart: for each run of 32, scale = max|x| / 127,
-     * q = round to nearest even(x * (127 / max|x|)), or all zero. A value that is not finite gives scale NaN. */
+    /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart: for each run of 32, scale =
+     * max|x| / 127, q = round to nearest even(x * (127 / max|x|)), or all zero where 127 / max|x| is not finite. A
+     * value that is not finite gives scale NaN. */
     void (*quantize)(const float *x, size_t n, tdm__act_slab *out, size_t stride);
     /* Rows: out may be an input. "16 partial sums": value i goes to sum i mod 16, in ascending order, from +0; then sum
      * l += sum l + 8 for l < 8, and so on with 4, 2, 1 (lanes.h).

@@ -12,10 +12,12 @@
 #include "kernel/quant_blocks.h"
 
 static const tdm__type_traits traits[TDM__TYPE_COUNT] = {
-    [TDM__TYPE_F32] = {"F32", 1, 4},        [TDM__TYPE_F16] = {"F16", 1, 2},        [TDM__TYPE_BF16] = {"BF16", 1, 2},
-    [TDM__TYPE_Q4_0] = {"Q4_0", 32, 18},    [TDM__TYPE_Q4_1] = {"Q4_1", 32, 20},    [TDM__TYPE_Q5_0] = {"Q5_0", 32, 22},
-    [TDM__TYPE_Q5_1] = {"Q5_1", 32, 24},    [TDM__TYPE_Q8_0] = {"Q8_0", 32, 34},    [TDM__TYPE_Q2_K] = {"Q2_K", 256, 84},
-    [TDM__TYPE_Q3_K] = {"Q3_K", 256, 110},  [TDM__TYPE_Q4_K] = {"Q4_K", 256, 144},  [TDM__TYPE_Q5_K] = {"Q5_K", 256, 176},
+    [TDM__TYPE_F32] = {"F32", 1, 4},           [TDM__TYPE_F16] = {"F16", 1, 2},
+    [TDM__TYPE_BF16] = {"BF16", 1, 2},         [TDM__TYPE_Q4_0] = {"Q4_0", 32, 18},
+    [TDM__TYPE_Q4_1] = {"Q4_1", 32, 20},       [TDM__TYPE_Q5_0] = {"Q5_0", 32, 22},
+    [TDM__TYPE_Q5_1] = {"Q5_1", 32, 24},       [TDM__TYPE_Q8_0] = {"Q8_0", 32, 34},
+    [TDM__TYPE_Q2_K] = {"Q2_K", 256, 84},      [TDM__TYPE_Q3_K] = {"Q3_K", 256, 110},
+    [TDM__TYPE_Q4_K] = {"Q4_K", 256, 144},     [TDM__TYPE_Q5_K] = {"Q5_K", 256, 176},
     [TDM__TYPE_Q6_K] = {"Q6_K", 256, 210},
 };
 

@@ -1,9 +1,9 @@
 /* unpack_template.h - rows of a GGUF file to slabs, 16 rows at once, in the vec of x86/panel_*.h.
  *
  * Included once by the file of each level, after dot_template.h; everything here is static, so no code of one
- * instruction set can be linked into another. 16 bytes are loaded from each of 16 rows and transposed as 4-byte groups, which is how a slab holds
- * them; from then on all rows are handled by the same few shifts and masks. Each load lies within a block of its row.
- * A panel of fewer than 16 rows, at most one in a matrix, goes to the reference.
+ * instruction set can be linked into another. 16 bytes are loaded from each of 16 rows and transposed as 4-byte
+ * groups, which is how a slab holds them; from then on all rows are handled by the same few shifts and masks. Each
+ * load lies within a block of its row. A panel of fewer than 16 rows, at most one in a matrix, goes to the reference.
  *
  * What a block's function makes goes to a sink: into the slab, or, for a single token, straight into its sums, which
  * saves writing and reading 4 KB a slab and, from cache, a quarter of the time.
@@ -119,8 +119,10 @@ static inline void store_scaled_bytes(vec bytes, vec_f32 d, float (*out)[TDM__PA
 static inline void store_scaled_signed_bytes(vec bytes, vec_f32 d, float (*out)[TDM__PANEL_ROWS])
 {
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        vec_f32_store(out[i], vec_f32_mul(d, vec_to_f32(vec_shift_right_signed(vec_shift_left(bytes, 24 - 8 * i), 24))));
+    for (int i = 0; i < 4; i++) {
+        vec scale = vec_shift_right_signed(vec_shift_left(bytes, 24 - 8 * i), 24);
+        vec_f32_store(out[i], vec_f32_mul(d, vec_to_f32(scale)));
+    }
 }
 
 /* 64 values of 2 bits each in 16 bytes x 4 runs: value bits `shift` of byte l go to run 32 * (shift / 2) + l. */
@@ -193,9 +195,10 @@ DOT_INLINE void scales_k(const uint8_t *p, size_t row_bytes, sink s)
     vec_f32 d = vec_half_to_f32(x[0]), minus_d_min = vec_f32_negate(vec_half_to_f32(vec_shift_right(x[0], 16)));
     store_scaled_bytes(vec_and(x[1], six_bits), d, s.slab->scale);
     store_scaled_bytes(vec_and(x[2], six_bits), minus_d_min, s.slab->min);
-    store_scaled_bytes(vec_or(low_nibbles(x[3]), vec_and(vec_shift_right(x[1], 2), two_high_bits)), d, s.slab->scale + 4);
-    store_scaled_bytes(vec_or(high_nibbles(x[3]), vec_and(vec_shift_right(x[2], 2), two_high_bits)), minus_d_min,
-                       s.slab->min + 4);
+    vec scale = vec_or(low_nibbles(x[3]), vec_and(vec_shift_right(x[1], 2), two_high_bits));
+    vec min = vec_or(high_nibbles(x[3]), vec_and(vec_shift_right(x[2], 2), two_high_bits));
+    store_scaled_bytes(scale, d, s.slab->scale + 4);
+    store_scaled_bytes(min, minus_d_min, s.slab->min + 4);
 }
 
 DOT_INLINE void block_q4_k(const uint8_t *p, size_t row_bytes, size_t b, sink s)

@@ -36,6 +36,8 @@ uint32_t kcheck_random(kcheck *c);
 float kcheck_random_float(kcheck *c); /* -1 .. 1 */
 void kcheck_fill_floats(kcheck *c, kcheck_fill kind, float *out, size_t n);
 void kcheck_fill_bytes(kcheck *c, void *out, size_t n);
+/* Rows of that type: random bytes whose scales are finite and of usual size. */
+void kcheck_fill_weights(kcheck *c, tdm__type type, void *out, size_t bytes);
 
 /* A case: its name is printed where it fails. Buffers live until it ends; contents are 0xA5 bytes. */
 void kcheck_begin(kcheck *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,4 +1,4 @@
-/* kcheck_matmul.c - whole products: the same bits for every level, team and batch, and what they should be in double. */
+/* kcheck_matmul.c - whole products: the same bits for every level, team and batch; and what they mean, in double. */
 #include "kcheck.h"
 
 #include <math.h>
@@ -15,41 +15,14 @@ typedef struct setting {
     tdm__team *team[TEAMS]; /* of 1, 2, 3 */
 } setting;
 
-/* Random rows whose scales are finite and of usual size: each block is a random one with the halves replaced. */
-static void fill_matrix(kcheck *c, tdm__weight *w, uint8_t *data)
-{
-    static const struct {
-        tdm__type type;
-        size_t half[2];
-    } halves[] = {
-        {TDM__TYPE_F16, {0, 0}},    {TDM__TYPE_Q4_0, {0, 0}},   {TDM__TYPE_Q4_1, {0, 2}},     {TDM__TYPE_Q5_0, {0, 0}},
-        {TDM__TYPE_Q5_1, {0, 2}},   {TDM__TYPE_Q8_0, {0, 0}},   {TDM__TYPE_Q2_K, {80, 82}},   {TDM__TYPE_Q3_K, {108, 108}},
-        {TDM__TYPE_Q4_K, {0, 2}},   {TDM__TYPE_Q5_K, {0, 2}},   {TDM__TYPE_Q6_K, {208, 208}},
-    };
-    const tdm__type_traits *t = tdm__type_get((uint32_t)w->type);
-    size_t bytes = w->n_rows * w->row_bytes;
-    kcheck_fill_bytes(c, data, bytes);
-    for (size_t i = 0; i < sizeof halves / sizeof halves[0]; i++)
-        for (size_t at = 0; halves[i].type == w->type && at < bytes; at += t->block_bytes)
-            for (size_t h = 0; h < 2; h++) {
-                uint16_t half = tdm__f32_to_f16(kcheck_random_float(c) * 0.1f);
-                memcpy(data + at + halves[i].half[h], &half, sizeof half);
-            }
-    for (size_t at = 0; w->type == TDM__TYPE_F32 && at < bytes; at += 4) {
-        float f = kcheck_random_float(c);
-        memcpy(data + at, &f, sizeof f);
-    }
-    for (size_t at = 1; w->type == TDM__TYPE_BF16 && at < bytes; at += 2)
-        data[at] = (uint8_t)(0x3e | (data[at] & 0x80)); /* about 0.2 */
-    w->data = data;
-}
-
 static tdm__weight matrix(kcheck *c, tdm__type type, size_t n_rows, size_t n_cols, size_t slack)
 {
     const tdm__type_traits *t = tdm__type_get((uint32_t)type);
     tdm__weight w = {.type = type, .n_rows = n_rows, .n_cols = n_cols};
     w.row_bytes = n_cols / t->block_values * t->block_bytes;
-    fill_matrix(c, &w, kcheck_buffer(c, n_rows * w.row_bytes + slack));
+    uint8_t *data = kcheck_buffer(c, n_rows * w.row_bytes + slack);
+    kcheck_fill_weights(c, type, data, n_rows * w.row_bytes);
+    w.data = data;
     return w;
 }
 
@@ -240,7 +213,8 @@ static void bench(kcheck *c, const setting *s)
                 if (!x || !out || !b.acts.q)
                     exit(2);
                 kcheck_fill_floats(c, KCHECK_NORMAL, x, n_x);
-                snprintf(what, sizeof what, "matmul %s, %zu columns, %zu tokens, 2 threads", t->name, columns[j], tokens);
+                snprintf(what, sizeof what, "matmul %s, %zu columns, %zu tokens, 2 threads", t->name, columns[j],
+                         tokens);
                 if (tokens == 1)
                     kcheck_time(c, what, (double)(w.n_rows * w.row_bytes), "byte", time_matmul, &b);
                 else

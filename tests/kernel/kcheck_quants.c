@@ -18,28 +18,14 @@ typedef enum weight_fill {
     WEIGHT_FILL_COUNT
 } weight_fill;
 
-/* Where the halves of a block lie. */
-static const struct {
-    tdm__type type;
-    size_t half[2];
-} halves[] = {
-    {TDM__TYPE_Q4_0, {0, 0}},   {TDM__TYPE_Q4_1, {0, 2}},   {TDM__TYPE_Q5_0, {0, 0}},     {TDM__TYPE_Q5_1, {0, 2}},
-    {TDM__TYPE_Q8_0, {0, 0}},   {TDM__TYPE_Q2_K, {80, 82}}, {TDM__TYPE_Q3_K, {108, 108}}, {TDM__TYPE_Q4_K, {0, 2}},
-    {TDM__TYPE_Q5_K, {0, 2}},   {TDM__TYPE_Q6_K, {208, 208}},
-};
-
 static void fill_weights(kcheck *c, weight_fill kind, tdm__type type, uint8_t *out, size_t bytes)
 {
-    const tdm__type_traits *t = tdm__type_get((uint32_t)type);
-    kcheck_fill_bytes(c, out, bytes);
-    if (kind == WEIGHTS_ZERO || kind == WEIGHTS_ONES)
+    if (kind == WEIGHTS_FINITE)
+        kcheck_fill_weights(c, type, out, bytes);
+    else if (kind == WEIGHTS_RANDOM)
+        kcheck_fill_bytes(c, out, bytes);
+    else
         memset(out, kind == WEIGHTS_ZERO ? 0 : 0xff, bytes);
-    for (size_t i = 0; kind == WEIGHTS_FINITE && i < sizeof halves / sizeof halves[0]; i++)
-        for (size_t at = 0; halves[i].type == type && at < bytes; at += t->block_bytes)
-            for (size_t h = 0; h < 2; h++) {
-                uint16_t half = tdm__f32_to_f16(kcheck_random_float(c) * 0.1f);
-                memcpy(out + at + halves[i].half[h], &half, sizeof half);
-            }
 }
 
 static void check_golden(kcheck *c)
@@ -80,8 +66,8 @@ static void check_unpack(kcheck *c, tdm__type type, weight_fill kind, size_t n_r
 {
     const tdm__type_traits *t = tdm__type_get((uint32_t)type);
     size_t used = n_cols / t->block_values * t->block_bytes, row_bytes = used + gap;
-    kcheck_begin(c, "unpack %s, %zu rows of %zu columns, %zu apart, fill %d, %zu after", t->name, n_rows, n_cols, row_bytes,
-                 (int)kind, slack);
+    kcheck_begin(c, "unpack %s, %zu rows of %zu columns, %zu apart, fill %d, %zu after", t->name, n_rows, n_cols,
+                 row_bytes, (int)kind, slack);
     size_t bytes = (n_rows - 1) * row_bytes + used;
     uint8_t *rows = kcheck_buffer(c, bytes + slack);
     for (size_t r = 0; r < n_rows; r++)
@@ -100,7 +86,8 @@ static void check_unpack_f32(kcheck *c, tdm__type type, weight_fill kind, size_t
 {
     const tdm__type_traits *t = tdm__type_get((uint32_t)type);
     size_t row_bytes = n_cols * t->block_bytes;
-    kcheck_begin(c, "unpack %s, %zu rows of %zu columns, fill %d, %zu after", t->name, n_rows, n_cols, (int)kind, slack);
+    kcheck_begin(c, "unpack %s, %zu rows of %zu columns, fill %d, %zu after", t->name, n_rows, n_cols, (int)kind,
+                 slack);
     uint8_t *rows = kcheck_buffer(c, n_rows * row_bytes + slack);
     fill_weights(c, kind, type, rows, n_rows * row_bytes);
     tdm__slab_f32 *expected = kcheck_buffer(c, sizeof *expected), *got = kcheck_buffer(c, sizeof *got);
@@ -145,9 +132,10 @@ static void check_quantize(kcheck *c, kcheck_fill kind, size_t n, size_t stride)
     }
     for (size_t k = 0; k < n; k++) {
         const tdm__act_slab *s = &got[k / TDM__SLAB_COLS * stride];
-        float scale = s->scale[k % TDM__SLAB_COLS / 32], error = x[k] - scale * (float)s->q[k % TDM__SLAB_COLS];
-        if (scale > 0x1p-120f)
-            kcheck_that(c, fabsf(error) <= 0.50001f * scale, "more than half a step away");
+        double scale = (double)s->scale[k % TDM__SLAB_COLS / 32];
+        if (scale > 0x1p-120)
+            kcheck_that(c, fabs((double)x[k] - scale * s->q[k % TDM__SLAB_COLS]) <= 0.50001 * scale,
+                        "more than half a step away");
         kcheck_that(c, isfinite(x[k]) || isnan(scale), "a value that is not finite has a scale");
     }
     kcheck_end(c);

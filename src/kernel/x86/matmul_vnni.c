@@ -1,4 +1,7 @@
-/* matmul_vnni.c - dots by vpdpbusd: 16 rows times 4 columns in one instruction, exact for all weights and activations. */
+/* matmul_vnni.c - dots by vpdpbusd: 16 rows times 4 columns in one instruction, exact for all bytes.
+ *
+ * The unpack functions are those of AVX-512; they stand here again because unpack_dot contains the dot.
+ */
 #include "kernel/x86/panel_avx512.h"
 
 #include "kernel/kernels_init.h"

@@ -92,7 +92,8 @@ static inline vec_f32 vec_f32_negate(vec_f32 a)
 static inline vec_f32 vec_f32_set1(float x) { return (vec_f32){{_mm256_set1_ps(x), _mm256_set1_ps(x)}}; }
 static inline vec_f32 vec_f32_fma(vec_f32 a, vec_f32 b, vec_f32 c)
 {
-    return (vec_f32){{_mm256_fmadd_ps(a.half[0], b.half[0], c.half[0]), _mm256_fmadd_ps(a.half[1], b.half[1], c.half[1])}};
+    return (vec_f32){
+        {_mm256_fmadd_ps(a.half[0], b.half[0], c.half[0]), _mm256_fmadd_ps(a.half[1], b.half[1], c.half[1])}};
 }
 static inline vec_f32 vec_f32_load(const float *p) { return (vec_f32){{_mm256_load_ps(p), _mm256_load_ps(p + 8)}}; }
 static inline vec_f32 vec_f32_load_unaligned(const float *p)
@@ -137,9 +138,8 @@ static inline int32_t vec_f32_to_int8(vec_f32 a, int8_t *out)
 static inline __m256i fifth_bits_half(__m256i bits, int g)
 {
     const __m256i one_byte = _mm256_set1_epi32(0x08040201 << (g % 2 * 4));
-    const __m256i spread = _mm256_add_epi32(_mm256_setr_epi32(0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c, 0x00000000,
-                                                              0x04040404, 0x08080808, 0x0c0c0c0c),
-                                            _mm256_set1_epi32(0x01010101 * (g / 2)));
+    const __m256i row_bytes = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    const __m256i spread = _mm256_add_epi32(row_bytes, _mm256_set1_epi32(0x01010101 * (g / 2)));
     __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(bits, spread), one_byte), one_byte);
     return _mm256_and_si256(is_set, _mm256_set1_epi8(16));
 }
