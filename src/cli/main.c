@@ -24,6 +24,7 @@ static const command commands[] = {
     {"chat", tdm__cmd_chat, "ask a model, once or in a conversation"},
     {"serve", tdm__cmd_serve, "the daemon: the API and the chat page"},
     {"bench", tdm__cmd_bench, "how fast a model reads and writes here"},
+    {"perplexity", tdm__cmd_perplexity, "how surprised a model is by a text"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
