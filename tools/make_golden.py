@@ -123,7 +123,7 @@ def measure_peer(peer, model, all_ids, references, folder):
     return float(kl.group(1)), float(top.group(1))
 
 
-def measure(path, peer):
+def measure(path, tandem, peer):
     tokenizer, model = load(path)
     all_ids, references, kls, tops = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +131,7 @@ def measure(path, peer):
             ids = ids_of(tokenizer, text, CONTEXT)
             reference = log_probs(model, ids)
             dump = os.path.join(folder, "logits")
-            subprocess.run([ROOT / "build" / "tandem", "perplexity", "-m", path, "-f", text, "-c", str(CONTEXT),
+            subprocess.run([tandem, "perplexity", "-m", path, "-f", text, "-c", str(CONTEXT),
                             "--logits", dump, "--quiet"], check=True, stdout=subprocess.DEVNULL)
             kl, top = compare(reference, read_logits(dump, reference.shape[1]))
             os.unlink(dump)
@@ -153,13 +153,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["slices", "measure"])
     parser.add_argument("models", nargs="+")
+    parser.add_argument("--tandem", default=str(ROOT / "build" / "tandem"), help="the program that is measured")
     parser.add_argument("--peer", help="folder with llama-perplexity")
     args = parser.parse_args()
     for path in args.models:
         if args.what == "slices":
             write_slices(path)
         else:
-            measure(path, args.peer)
+            measure(path, args.tandem, args.peer)
 
 
 if __name__ == "__main__":
