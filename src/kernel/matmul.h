@@ -15,7 +15,7 @@
  *          if the type has minima: acc = fma(min[r], act_scale[t] * (float)sum(a[t][k]), acc)
  * With two terms (`terms` = 2) x is taken as a scale times int8 and what that leaves as another scale times int8: the two
  * sums are made as above, each from 0, and added. It doubles the dots and makes the activations' error 1/127: for small
- * models, whose answers 8 bits would change (docs/decisions/002).
+ * models, whose answers 8 bits would change (docs/decisions/004).
  * For F32, F16, BF16 weights the sum is acc = fma(w[r][k], x[t][k], acc) over ascending k, on unquantised activations.
  */
 #ifndef TDM_KERNEL_MATMUL_H

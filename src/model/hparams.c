@@ -18,7 +18,7 @@ enum {
     HEAD_DIM_MAX = 256, /* attention.h */
     FF_MAX = 1 << 18,
     CTX_MAX = 1 << 24,
-    FINE_EMBD_MAX = 768, /* narrower models get two terms: docs/decisions/002 */
+    FINE_EMBD_MAX = 768, /* narrower models get two terms: docs/decisions/004 */
 };
 
 /* "ARCH.key" in a static-length buffer; arch names in the family table are short. */
