@@ -20,7 +20,7 @@ import tempfile
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEXTS = ROOT / "tests" / "golden" / "texts"
@@ -32,18 +32,19 @@ SLICE_TOP = 16         # most probable tokens kept of a position
 
 def load(path):
     folder, name = os.path.split(os.path.abspath(path))
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
-    return tokenizer, model.eval()
+    return AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
 
 
 def texts():
     return sorted(TEXTS.glob("*.txt"))
 
 
-def ids_of(tokenizer, path, n):
-    ids = tokenizer(path.read_text(encoding="utf-8"), add_special_tokens=False).input_ids[:n]
-    assert len(ids) == n, f"{path.name} has only {len(ids)} tokens of {n}"
+def ids_of(tandem, model, text, n):
+    """Ids by tandem: a GGUF does not carry all of a vendor's tokenizer, and transformers guesses SmolLM2's wrong."""
+    with open(text, "rb") as f:
+        got = subprocess.run([tandem, "tokenize", "-m", model, "--json"], stdin=f, capture_output=True, check=True)
+    ids = json.loads(got.stdout)[:n]
+    assert len(ids) == n, f"{text.name} has only {len(ids)} tokens of {n}"
     return ids
 
 
@@ -54,11 +55,11 @@ def log_probs(model, ids):
     return torch.log_softmax(logits, dim=-1).float().numpy()
 
 
-def write_slices(path):
-    tokenizer, model = load(path)
+def write_slices(path, tandem):
+    model = load(path)
     out = {"sha256": hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest(), "texts": []}
     for text in texts():
-        ids = ids_of(tokenizer, text, SLICE_TOKENS)
+        ids = ids_of(tandem, path, text, SLICE_TOKENS)
         rows = log_probs(model, ids)
         entry = {"name": text.stem, "ids": ids, "rows": []}
         for pos in range(SLICE_STEP - 1, SLICE_TOKENS, SLICE_STEP):
@@ -124,11 +125,11 @@ def measure_peer(peer, model, all_ids, references, folder):
 
 
 def measure(path, tandem, peer):
-    tokenizer, model = load(path)
+    model = load(path)
     all_ids, references, kls, tops = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for text in texts():
-            ids = ids_of(tokenizer, text, CONTEXT)
+            ids = ids_of(tandem, path, text, CONTEXT)
             reference = log_probs(model, ids)
             dump = os.path.join(folder, "logits")
             subprocess.run([tandem, "perplexity", "-m", path, "-f", text, "-c", str(CONTEXT),
@@ -158,7 +159,7 @@ def main():
     args = parser.parse_args()
     for path in args.models:
         if args.what == "slices":
-            write_slices(path)
+            write_slices(path, args.tandem)
         else:
             measure(path, args.tandem, args.peer)
 

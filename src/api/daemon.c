@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "base/error.h"
+#include "os/thread.h"
 
 enum { DRAIN_MS = 30000, FAREWELL_MS = 500 };
 
@@ -103,8 +104,9 @@ static tdm_status set_up(tandem_daemon *d, tdm_error *err)
     TDM_TRY(tdm__loop_on_signal(api->loop, SIGTERM, signalled, d, err));
     TDM_TRY(tdm__loop_on_signal(api->loop, SIGINT, signalled, d, err));
     TDM_TRY(tdm__service_create(&api->service, err));
-    if (pthread_create(&d->loader, NULL, loader_main, d) != 0)
-        TDM_FAIL(err, TDM_ERR_NOMEM, "no thread for the loader");
+    int rc = tdm__thread_start(&d->loader, loader_main, d);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "cannot start the thread that loads the model");
     d->loader_runs = true;
     const bool v6 = api->address.is_ipv6;
     fprintf(stderr, "listening on http://%s%s%s:%u\n", v6 ? "[" : "", api->address.host, v6 ? "]" : "",

@@ -3,13 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "engine/engine_internal.h"
+#include "os/thread.h"
 
 enum { CTX_DEFAULT = 4096, CTX_MIN = 2 };
 
@@ -95,22 +95,12 @@ static tdm_status take_memory(tdm__engine *e, int n_threads, tdm_error *err)
     return tdm__forward_create(e->model, &e->kernels, e->team, e->n_rows_max, e->n_ctx, &e->forward, err);
 }
 
-/* The thread of the engine and those of its team take no signals: these are for the program's main thread. */
 static tdm_status start(tdm__engine *e, int n_threads, tdm_error *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    tdm_status status = take_memory(e, n_threads, err);
-    int rc = 0;
-    if (status == TDM_OK) {
-        rc = pthread_create(&e->thread, NULL, tdm__engine_main, e);
-        e->has_thread = rc == 0;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0)
-        TDM_FAIL(err, TDM_ERR_NOMEM, "cannot start the engine's thread: error %d", rc);
-    return status;
+    TDM_TRY(take_memory(e, n_threads, err));
+    int rc = tdm__thread_start(&e->thread, tdm__engine_main, e);
+    e->has_thread = rc == 0;
+    return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "cannot start the engine's thread");
 }
 
 tdm_status tdm__engine_create(const tdm__model *m, const tdm__tokenizer *t, const tdm__engine_options *options,

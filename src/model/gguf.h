@@ -65,6 +65,9 @@ tdm_status tdm__gguf_open(const char *path, tdm__gguf **out, tdm_error *err);
 /* The same over bytes that the caller keeps alive; name stands for the file in errors. */
 tdm_status tdm__gguf_parse(const void *bytes, size_t len, const char *name, tdm__gguf **out, tdm_error *err);
 
+/* Whether the mapped file is still what it was at open (os/map.h). Any thread. */
+bool tdm__gguf_is_intact(const tdm__gguf *g);
+
 /* NULL-safe. */
 void tdm__gguf_close(tdm__gguf *g);
 

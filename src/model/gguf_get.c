@@ -115,6 +115,7 @@ void tdm__gguf_close(tdm__gguf *g)
     free(g);
 }
 
+bool tdm__gguf_is_intact(const tdm__gguf *g) { return tdm__map_is_intact(&g->map); }
 const char *tdm__gguf_name(const tdm__gguf *g) { return g->name; }
 uint32_t tdm__gguf_version(const tdm__gguf *g) { return g->version; }
 size_t tdm__gguf_file_bytes(const tdm__gguf *g) { return g->len; }

@@ -3,7 +3,7 @@
 #define TDM_MODEL_GGUF_INTERNAL_H
 
 #include "model/gguf.h"
-#include "os/file.h"
+#include "os/map.h"
 
 struct tdm__gguf {
     char *name;    /* as given at open */

@@ -8,40 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-int tdm__map_open(const char *path, tdm__map *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us before it is refused */
-    if (fd < 0)
-        return errno;
-    struct stat st;
-    int rc = 0;
-    void *ptr = NULL;
-    if (fstat(fd, &st) != 0)
-        rc = errno;
-    else if (!S_ISREG(st.st_mode))
-        rc = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-    else if (st.st_size > 0) {
-        ptr = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (ptr == MAP_FAILED)
-            rc = errno;
-    }
-    close(fd);
-    if (rc == 0)
-        *out = (tdm__map){.ptr = ptr, .len = (size_t)st.st_size};
-    return rc;
-}
-
-void tdm__map_close(tdm__map *m)
-{
-    if (m->ptr)
-        munmap((void *)(uintptr_t)m->ptr, m->len);
-    *m = (tdm__map){0};
-}
 
 static int read_all(int fd, size_t len_max, char **out, size_t *len)
 {

@@ -1,4 +1,4 @@
-/* file.h - reading files by mmap, writing them whole or not at all.
+/* file.h - reading small files, writing them whole or not at all (mapped files: map.h).
  *
  * Functions return 0 or an errno value: this folder lies below the error sentences, its callers know what the file
  * was for. Paths are NUL-terminated.
@@ -6,19 +6,8 @@
 #ifndef TDM_OS_FILE_H
 #define TDM_OS_FILE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A read-only view of a whole file. Bytes stay readable when the file is unlinked; a file that is truncated while
- * mapped makes them fault, which is why model files are never written in place by tandem. */
-typedef struct tdm__map {
-    const unsigned char *ptr; /* NULL for an empty file */
-    size_t len;
-} tdm__map;
-
-int tdm__map_open(const char *path, tdm__map *out);
-void tdm__map_close(tdm__map *m);
 
 /* Reads at most len_max bytes of a file into a malloc'd, NUL-terminated block owned by the caller; EFBIG if longer. */
 int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len);

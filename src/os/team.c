@@ -17,6 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/thread.h"
+
 /* About 50 us of spinning: longer than the serial stretches between two runs inside a token, shorter than what a
  * person would see on a battery. */
 enum { SPIN_TURNS = 4000, TEAM_SIZE_MAX = 1024 };
@@ -127,7 +129,7 @@ tdm__team *tdm__team_create(int n)
     t->n = n;
     for (int i = 1; i < n; i++) {
         t->workers[i] = (worker){.team = t, .i = i};
-        int rc = pthread_create(&t->workers[i].thread, NULL, worker_main, &t->workers[i]);
+        int rc = tdm__thread_start(&t->workers[i].thread, worker_main, &t->workers[i]);
         if (rc != 0) {
             tdm__team_destroy(t);
             errno = rc;

@@ -54,6 +54,16 @@ static void tell_done(tdm__request *r, tdm__event ev)
     pthread_mutex_unlock(&r->mutex);
 }
 
+/* An answer out of a file that changed under it is none. */
+static void tell_job_done(tdm__request *r, const tdm__job_event *ev)
+{
+    tdm__event done = {.finish = ev->finish, .error = ev->error, .timings = ev->timings};
+    bool answered = ev->finish == TDM__FINISH_STOP || ev->finish == TDM__FINISH_LENGTH;
+    if (answered && !tdm__service_model_is_intact(r->service, &done.error))
+        done.finish = TDM__FINISH_ERROR;
+    tell_done(r, done);
+}
+
 static void on_job_event(void *user, const tdm__job_event *ev)
 {
     tdm__request *r = user;
@@ -61,7 +71,7 @@ static void on_job_event(void *user, const tdm__job_event *ev)
         tell(r, (tdm__event){
                     .kind = TDM__EVENT_TEXT, .text = ev->text, .tokens = ev->tokens, .n_tokens = ev->n_tokens});
     else /* and label here */
-        tell_done(r, (tdm__event){.finish = ev->finish, .error = ev->error, .timings = ev->timings});
+        tell_job_done(r, ev);
 }
 
 /* Renders, tokenises and hands over. ERR_CANCELLED when that was asked for meanwhile. */
@@ -163,8 +173,9 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
 }
 
 /* Under service.mutex. */
-static tdm_status check_admission(const tdm__service *s, tdm_error *err)
+static tdm_status check_admission(tdm__service *s, tdm_error *err)
 {
+    tdm__service_check_model(s);
     switch (s->state) {
     case TDM__SERVICE_DOWNLOADING:
         TDM_FAIL(err, TDM_ERR_UPSTREAM, "the model is not there yet: downloading %d%%", s->percent);

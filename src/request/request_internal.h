@@ -53,6 +53,12 @@ struct tdm__service {
     tdm__engine *engine;
 };
 
+/* service.c, once the state is or was READY: whether the model's file is what was loaded; if not, err says so. */
+bool tdm__service_model_is_intact(tdm__service *s, tdm_error *err);
+
+/* service.c, under s->mutex: makes a READY service whose file has changed FAILED. */
+void tdm__service_check_model(tdm__service *s);
+
 /* request.c: the spine up to the engine, on the prepare thread. */
 void tdm__request_walk(tdm__request *r);
 

@@ -4,13 +4,13 @@
  * what was admitted. One thread prepares all prompts: that is milliseconds each, and keeps their order.
  */
 #include <assert.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/thread.h"
 #include "request/request_internal.h"
 
 static tdm__request *take_waiting(tdm__service *s)
@@ -43,16 +43,12 @@ tdm_status tdm__service_create(tdm__service **out, tdm_error *err)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a service");
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->work, NULL);
-    sigset_t all, before; /* signals are for the program's main thread */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&s->preparer, NULL, prepare_main, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = tdm__thread_start(&s->preparer, prepare_main, s);
     if (rc != 0) {
         pthread_cond_destroy(&s->work);
         pthread_mutex_destroy(&s->mutex);
         free(s);
-        TDM_FAIL(err, TDM_ERR_NOMEM, "cannot start a thread to prepare prompts: error %d", rc);
+        return tdm__fail_os(err, rc, "cannot start a thread to prepare prompts");
     }
     *out = s;
     return TDM_OK;
@@ -152,10 +148,26 @@ tdm_status tdm__service_load(tdm__service *s, const char *path, const char *mode
     return TDM_OK;
 }
 
+bool tdm__service_model_is_intact(tdm__service *s, tdm_error *err)
+{
+    if (tdm__gguf_is_intact(s->model->gguf))
+        return true;
+    tdm__fail(err, TDM_ERR_UPSTREAM, "%.200s has changed on disk since it was loaded: start again to use what is there",
+              tdm__gguf_name(s->model->gguf));
+    return false;
+}
+
+void tdm__service_check_model(tdm__service *s)
+{
+    if (s->state == TDM__SERVICE_READY && !tdm__service_model_is_intact(s, &s->error))
+        s->state = TDM__SERVICE_FAILED;
+}
+
 void tdm__service_get_status(tdm__service *s, tdm__service_status *out)
 {
     *out = (tdm__service_status){0};
     pthread_mutex_lock(&s->mutex);
+    tdm__service_check_model(s);
     out->state = s->state;
     out->percent = s->percent;
     out->error = s->error;

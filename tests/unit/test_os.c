@@ -24,6 +24,7 @@
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "os/file.h"
+#include "os/map.h"
 #include "os/team.h"
 
 enum { PATH_BYTES = 512 };
@@ -183,6 +184,40 @@ static void maps_show_the_file_and_refuse_what_is_none(void **state)
     assert_int_equal(tdm__map_open(folder, &m), EISDIR);
     assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
     assert_int_equal(tdm__map_open(in_folder("fifo"), &m), EINVAL); /* and at once: nobody writes into it */
+}
+
+static void a_map_knows_that_its_file_was_changed(void **state)
+{
+    (void)state;
+    tdm__map m;
+    assert_int_equal(tdm__file_write_atomic(in_folder("f"), "mapped", 6, 0600), 0);
+    assert_int_equal(tdm__map_open(in_folder("f"), &m), 0);
+    assert_true(tdm__map_is_intact(&m));
+    assert_int_equal(tdm__file_write_atomic(in_folder("f"), "another", 7, 0600), 0); /* a new file of that name */
+    assert_true(tdm__map_is_intact(&m));
+    tdm__map_close(&m);
+    assert_int_equal(tdm__map_open(in_folder("f"), &m), 0);
+    assert_int_equal(truncate(in_folder("f"), 3), 0);
+    assert_false(tdm__map_is_intact(&m));
+    tdm__map_close(&m);
+}
+
+static void the_guard_gives_zeros_behind_a_cut(void **state)
+{
+    (void)state;
+    enum { BYTES = 64 * 1024 };
+    static char bytes[BYTES];
+    tdm__map m;
+    memset(bytes, 'x', sizeof bytes);
+    assert_int_equal(tdm__map_guard_install(), 0);
+    assert_int_equal(tdm__file_write_atomic(in_folder("f"), bytes, sizeof bytes, 0600), 0);
+    assert_int_equal(tdm__map_open(in_folder("f"), &m), 0);
+    assert_int_equal(truncate(in_folder("f"), 10), 0);
+    const volatile unsigned char *p = m.ptr;
+    assert_int_equal(p[0], 'x');
+    assert_int_equal(p[BYTES - 1], 0);
+    tdm__map_close(&m);
+    assert_int_equal(signal(SIGBUS, SIG_DFL) == SIG_ERR, 0);
 }
 
 static void free_space_is_known(void **state)
@@ -394,6 +429,8 @@ int main(void)
         IN_FOLDER(a_write_that_stops_halfway_leaves_the_old_file),
         IN_FOLDER(folders_are_made_with_their_parents),
         IN_FOLDER(maps_show_the_file_and_refuse_what_is_none),
+        IN_FOLDER(a_map_knows_that_its_file_was_changed),
+        IN_FOLDER(the_guard_gives_zeros_behind_a_cut),
         IN_FOLDER(free_space_is_known),
         cmocka_unit_test(parts_of_a_range_cover_it_exactly),
         cmocka_unit_test(every_member_runs_once_each_run),

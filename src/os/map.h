@@ -1,0 +1,32 @@
+/* map.h - a whole file as read-only memory, and what becomes of it when somebody changes the file meanwhile.
+ *
+ * A file that is deleted or replaced by rename stays readable. One that is overwritten or cut in place does not stay
+ * what it was: tdm__map_is_intact says so, and the guard turns reads behind a file's new end into zeros, where the
+ * system would end the process with SIGBUS. Functions return 0 or an errno value.
+ */
+#ifndef TDM_OS_MAP_H
+#define TDM_OS_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tdm__map {
+    const unsigned char *ptr; /* NULL for an empty file */
+    size_t len;
+    int fd;              /* kept open to see changes; valid when ptr is not NULL */
+    int64_t modified_ns; /* the file's time stamp when it was mapped */
+} tdm__map;
+
+int tdm__map_open(const char *path, tdm__map *out);
+void tdm__map_close(tdm__map *m);
+
+/* Whether the file still has the length and the time stamp that it had at open. Any thread. */
+bool tdm__map_is_intact(const tdm__map *m);
+
+/* Installs the guard for this process: its SIGBUS handler gives pages of zeros for mapped files that have become
+ * shorter, and leaves every other SIGBUS to the system's default. For programs, not for libraries: a signal's handler
+ * belongs to the process. Call once, before other threads start. */
+int tdm__map_guard_install(void);
+
+#endif
