@@ -137,7 +137,7 @@ static inline int32_t vec_f32_to_int8(vec_f32 a, int8_t *out)
 /* Byte j of a row is 16 if bit 4 g + j of its 32 bits is set, else 0; g is a constant. */
 static inline __m256i fifth_bits_half(__m256i bits, int g)
 {
-    const __m256i one_byte = _mm256_set1_epi32(0x08040201 << (g % 2 * 4));
+    const __m256i one_byte = _mm256_set1_epi32((int)(0x08040201u << (g % 2 * 4)));
     const __m256i row_bytes = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
     const __m256i spread = _mm256_add_epi32(row_bytes, _mm256_set1_epi32(0x01010101 * (g / 2)));
     __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(bits, spread), one_byte), one_byte);

@@ -61,7 +61,7 @@ static inline int32_t vec_f32_to_int8(vec_f32 a, int8_t *out)
 /* Byte j of a row is 16 if bit 4 g + j of its 32 bits is set, else 0; g is a constant. */
 static inline vec vec_fifth_bits(vec bits, int g)
 {
-    const __m512i one_byte = _mm512_set1_epi32(0x08040201 << (g % 2 * 4));
+    const __m512i one_byte = _mm512_set1_epi32((int)(0x08040201u << (g % 2 * 4)));
     const __m512i spread = _mm512_add_epi32(_mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0x00000000),
                                             _mm512_set1_epi32(0x01010101 * (g / 2)));
     __mmask64 set = _mm512_test_epi8_mask(_mm512_shuffle_epi8(bits, spread), one_byte);
