@@ -50,7 +50,7 @@ def main():
         floats = dequantize(data.reshape(-1), kind).astype(np.float32).reshape(-1)
         assert np.isfinite(floats).all()
         name = kind.name.lower()
-        print_array("uint8_t", name + "_bytes", data.reshape(-1), "%d", 24)
+        print_array("uint8_t", name + "_bytes", data.reshape(-1), "%d", 20)
         print_array("uint32_t", name + "_floats", floats.view(np.uint32), "0x%08x", 8)
         rows.append(f'    {{TDM__TYPE_{kind.name}, {name}_bytes, {name}_floats, {floats.size}}},')
     print("\nstatic const struct {\n    tdm__type type;\n    const uint8_t *bytes;\n    const uint32_t *floats;\n"

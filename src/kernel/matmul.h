@@ -13,9 +13,9 @@
  *          i   = exact integer sum of q[r][k] * a[t][k]
  *          acc = fma((float)i, scale[r] * act_scale[t], acc)
  *          if the type has minima: acc = fma(min[r], act_scale[t] * (float)sum(a[t][k]), acc)
- * With two terms (`terms` = 2) x is taken as a scale times int8 and what that leaves as another scale times int8: the two
- * sums are made as above, each from 0, and added. It doubles the dots and makes the activations' error 1/127: for small
- * models, whose answers 8 bits would change (docs/decisions/004).
+ * With two terms (`terms` = 2) x is taken as a scale times int8, and what that leaves as another scale times int8: the
+ * two sums are made as above, each from 0, and added. It doubles the dots and makes the activations' error 1/127: for
+ * small models, whose answers 8 bits would change (docs/decisions/004).
  * For F32, F16, BF16 weights the sum is acc = fma(w[r][k], x[t][k], acc) over ascending k, on unquantised activations.
  */
 #ifndef TDM_KERNEL_MATMUL_H
