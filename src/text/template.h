@@ -6,8 +6,11 @@
  * is trusted, what came from messages, tools or other values is not, also after trim, replace, + and the like. What
  * the interpreter makes itself (numbers, JSON, dates) is not trusted either.
  *
- * The meaning is that of Python's jinja2 as transformers sets it up: trim_blocks, lstrip_blocks, loop controls, the
- * generation tag, its own tojson, an immutable sandbox. docs of the subset: docs/internals/templates.md.
+ * The meaning is that of Python's jinja2 3.1 as transformers sets it up: trim_blocks, lstrip_blocks, loop controls, the
+ * generation tag, its own tojson, an immutable sandbox. Known to differ: the lazy filters (map, select, ...) do their
+ * work at once, so one that fails does so even when nobody reads it; slices of literals that cannot be sliced are
+ * errors. Not built, and refused by name: recursive loops, block, include, import, extends, names beyond ASCII,
+ * integers beyond 64 bits, and the filters, tests and methods that the tables of template_*.c lack.
  */
 #ifndef TDM_TEXT_TEMPLATE_H
 #define TDM_TEXT_TEMPLATE_H

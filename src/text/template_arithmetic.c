@@ -12,7 +12,7 @@ static tdm_status out_of_range(tdm__jinja_run *run)
 
 static tdm_status no_operation(tdm__jinja_run *run, const char *sign, tdm__jinja_value left, tdm__jinja_value right)
 {
-    return tdm__jinja_fail(run, TDM_ERR_INVAL, "'%s' cannot join a %s and a %s", sign, tdm__jinja_type_name(left),
+    return tdm__jinja_fail(run, TDM_ERR_INVAL, "'%s' cannot join %s and %s", sign, tdm__jinja_type_name(left),
                            tdm__jinja_type_name(right));
 }
 
@@ -20,8 +20,6 @@ static double to_real(tdm__jinja_value v)
 {
     return v.kind == TDM__JINJA_FLOAT ? v.as.real : (double)tdm__jinja_integer(v);
 }
-
-static bool is_number(tdm__jinja_value v) { return v.kind == TDM__JINJA_FLOAT || tdm__jinja_is_integer(v); }
 
 /* Floor division and its remainder, whose sign is the divisor's. */
 static tdm_status divide_integers(tdm__jinja_run *run, int64_t a, int64_t b, int64_t *quotient, int64_t *rest)
@@ -175,7 +173,7 @@ tdm_status tdm__jinja_binary(tdm__jinja_run *run, tdm__jinja_op op, tdm__jinja_v
     if (op == TDM__OP_MOD && left.kind == TDM__JINJA_STRING)
         return tdm__jinja_format_percent(run, left.as.string, right, out);
     TDM_TRY(tdm__jinja_require(run, right));
-    if (is_number(left) && is_number(right)) {
+    if (tdm__jinja_is_number(left) && tdm__jinja_is_number(right)) {
         bool integers = tdm__jinja_is_integer(left) && tdm__jinja_is_integer(right);
         if (integers && op != TDM__OP_DIV && !(op == TDM__OP_POW && tdm__jinja_integer(right) < 0))
             return join_integers(run, op, tdm__jinja_integer(left), tdm__jinja_integer(right), out);
@@ -196,6 +194,6 @@ tdm_status tdm__jinja_negate(tdm__jinja_run *run, tdm__jinja_value v, tdm__jinja
         return TDM_OK;
     }
     if (!tdm__jinja_is_integer(v))
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "'-' cannot negate a %s", tdm__jinja_type_name(v));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "'-' cannot negate %s", tdm__jinja_type_name(v));
     return tdm__jinja_binary(run, TDM__OP_SUB, tdm__jinja_int(0), v, out);
 }

@@ -6,7 +6,10 @@
 
 #include "text/template_tables.h"
 
-const char *tdm__jinja_macro_name(const tdm__jinja_macro *m) { return m->node->name ? m->node->name->text.ptr : "caller"; }
+const char *tdm__jinja_macro_name(const tdm__jinja_macro *m)
+{
+    return m->node->name ? m->node->name->text.ptr : "caller";
+}
 
 tdm_status tdm__jinja_macro_make(tdm__jinja_run *run, const tdm__jinja_node *node, tdm__jinja_frame *scope,
                                  tdm__jinja_value *out)
@@ -49,7 +52,7 @@ static tdm_status add_named(tdm__jinja_run *run, args_building *b, tdm__str name
 static tdm_status add_spread_named(tdm__jinja_run *run, args_building *b, tdm__jinja_value v)
 {
     if (v.kind != TDM__JINJA_DICT)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "'**' needs a dict, not a %s", tdm__jinja_type_name(v));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "'**' needs a dict, not %s", tdm__jinja_type_name(v));
     for (size_t i = 0; i < v.as.dict->len; i++) {
         tdm__jinja_pair pair = v.as.dict->pairs[i];
         if (pair.key.kind != TDM__JINJA_STRING)
@@ -244,7 +247,7 @@ tdm_status tdm__jinja_call_value(tdm__jinja_run *run, tdm__jinja_value callee, c
             TDM_TRY(tdm__jinja_bind(run, function->name, function->params, function->n_required, args, call.args));
         return function->apply(run, &call, out);
     }
-    return tdm__jinja_fail(run, TDM_ERR_INVAL, "a %s cannot be called", tdm__jinja_type_name(callee));
+    return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s cannot be called", tdm__jinja_type_name(callee));
 }
 
 tdm_status tdm__jinja_apply_filter(tdm__jinja_run *run, const tdm__jinja_filter *filter, tdm__jinja_value self,

@@ -158,7 +158,7 @@ tdm_status tdm__jinja_case(tdm__jinja_run *run, const tdm__jinja_string *s, tdm_
 {
     tdm__jinja_text *t;
     TDM_TRY(tdm__jinja_text_new(run, s->len, &t));
-    TDM_TRY(tdm__jinja_spend(run, s->len / 16));
+    TDM_TRY(tdm__jinja_spend(run, s->len / 4));
     if (kind == TDM__CASE_LOWER)
         TDM_TRY(add_lower(run, t, s, 0, s->len));
     for (size_t at = 0, next; at < s->len && kind != TDM__CASE_LOWER; at = next) {

@@ -9,8 +9,6 @@
 #include "base/checked.h"
 #include "text/template_string.h"
 
-static bool is_number(tdm__jinja_value v) { return tdm__jinja_is_integer(v) || v.kind == TDM__JINJA_FLOAT; }
-
 static int order_doubles(double a, double b, bool *nan)
 {
     *nan = a != a || b != b;
@@ -105,7 +103,7 @@ static tdm_status equal_same_kind(tdm__jinja_run *run, tdm__jinja_value a, tdm__
 
 tdm_status tdm__jinja_equal(tdm__jinja_run *run, tdm__jinja_value a, tdm__jinja_value b, bool *equal)
 {
-    if (is_number(a) && is_number(b)) {
+    if (tdm__jinja_is_number(a) && tdm__jinja_is_number(b)) {
         bool nan;
         *equal = order_numbers(a, b, &nan) == 0 && !nan;
         return tdm__jinja_spend(run, 1);
@@ -136,7 +134,7 @@ static tdm_status order_lists(tdm__jinja_run *run, const tdm__jinja_sequence *a,
 tdm_status tdm__jinja_order(tdm__jinja_run *run, tdm__jinja_value a, tdm__jinja_value b, int *order, bool *nan)
 {
     *nan = false;
-    if (is_number(a) && is_number(b)) {
+    if (tdm__jinja_is_number(a) && tdm__jinja_is_number(b)) {
         *order = order_numbers(a, b, nan);
         return tdm__jinja_spend(run, 1);
     }
@@ -150,7 +148,7 @@ tdm_status tdm__jinja_order(tdm__jinja_run *run, tdm__jinja_value a, tdm__jinja_
         tdm__jinja_leave(run);
         return TDM_OK;
     }
-    return tdm__jinja_fail(run, TDM_ERR_INVAL, "a %s and a %s have no order", tdm__jinja_type_name(a),
+    return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s and %s have no order", tdm__jinja_type_name(a),
                            tdm__jinja_type_name(b));
 }
 
@@ -159,7 +157,7 @@ tdm_status tdm__jinja_contains(tdm__jinja_run *run, tdm__jinja_value container, 
     *found = false;
     if (container.kind == TDM__JINJA_STRING) {
         if (item.kind != TDM__JINJA_STRING)
-            return tdm__jinja_fail(run, TDM_ERR_INVAL, "'in' looks for a %s in a str", tdm__jinja_type_name(item));
+            return tdm__jinja_fail(run, TDM_ERR_INVAL, "'in' looks for %s in a str", tdm__jinja_type_name(item));
         TDM_TRY(tdm__jinja_spend(run, 1 + container.as.string->len / 64));
         *found = tdm__jinja_find(tdm__jinja_bytes(container.as.string), tdm__jinja_bytes(item.as.string), 0) !=
                  SIZE_MAX;

@@ -10,7 +10,7 @@ static tdm_status filter_length(tdm__jinja_run *run, const tdm__jinja_call *call
     size_t len;
     TDM_TRY(tdm__jinja_spend(run, call->self.kind == TDM__JINJA_STRING ? call->self.as.string->len / 64 : 0));
     if (!tdm__jinja_length(call->self, &len))
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "a %s has no length", tdm__jinja_type_name(call->self));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s has no length", tdm__jinja_type_name(call->self));
     *out = tdm__jinja_int((int64_t)len);
     return TDM_OK;
 }
@@ -69,7 +69,7 @@ static tdm_status filter_items(tdm__jinja_run *run, const tdm__jinja_call *call,
     if (call->self.kind == TDM__JINJA_DICT)
         TDM_TRY(pairs_of(run, call->self.as.dict, &items));
     else if (call->self.kind != TDM__JINJA_UNDEFINED)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter 'items' needs a mapping, not a %s",
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter 'items' needs a mapping, not %s",
                                tdm__jinja_type_name(call->self));
     return tdm__jinja_iterator_make(run, items.at, items.len, out);
 }
@@ -82,7 +82,7 @@ static tdm_status filter_dictsort(tdm__jinja_run *run, const tdm__jinja_call *ca
     if (tdm__jinja_given(call->args[1]) && !by_value && !tdm__jinja_string_is(call->args[1], TDM_STR("key")))
         return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter 'dictsort' sorts by 'key' or 'value'");
     if (call->self.kind != TDM__JINJA_DICT)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter 'dictsort' needs a mapping, not a %s",
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter 'dictsort' needs a mapping, not %s",
                                tdm__jinja_type_name(call->self));
     tdm__jinja_items items = {0};
     TDM_TRY(pairs_of(run, call->self.as.dict, &items));

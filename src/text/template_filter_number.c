@@ -51,7 +51,8 @@ static bool read_integer(const char *text, int64_t base, int64_t *out, bool *fit
         return false;
     int64_t n = 0;
     for (; *p; p++) {
-        int digit = *p >= '0' && *p <= '9' ? *p - '0' : (*p | 0x20) >= 'a' && (*p | 0x20) <= 'z' ? (*p | 0x20) - 'a' + 10 : 99;
+        int letter = *p | 0x20;
+        int digit = *p >= '0' && *p <= '9' ? *p - '0' : letter >= 'a' && letter <= 'z' ? letter - 'a' + 10 : 99;
         if (digit >= base)
             return false;
         if (__builtin_mul_overflow(n, base, &n) || __builtin_sub_overflow(n, (int64_t)digit, &n))
@@ -140,7 +141,7 @@ static tdm_status need_number(tdm__jinja_run *run, const char *filter, tdm__jinj
     TDM_TRY(tdm__jinja_require(run, v));
     if (v.kind == TDM__JINJA_FLOAT || tdm__jinja_is_integer(v))
         return TDM_OK;
-    return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter '%s' needs a number, not a %s", filter,
+    return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter '%s' needs a number, not %s", filter,
                            tdm__jinja_type_name(v));
 }
 

@@ -31,7 +31,7 @@ tdm_status tdm__jinja_path(tdm__jinja_run *run, tdm__jinja_value item, tdm__jinj
     if (tdm__jinja_is_integer(path))
         return tdm__jinja_item(run, item, path, out);
     if (path.kind != TDM__JINJA_STRING)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "an attribute is named by a str, not a %s",
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "an attribute is named by a str, not %s",
                                tdm__jinja_type_name(path));
     const tdm__jinja_string *s = path.as.string;
     for (size_t from = 0; from <= s->len;) {
@@ -52,7 +52,7 @@ tdm_status tdm__jinja_path(tdm__jinja_run *run, tdm__jinja_value item, tdm__jinj
 static tdm_status named_string(tdm__jinja_run *run, const char *what, tdm__jinja_value v, tdm__str *name)
 {
     if (v.kind != TDM__JINJA_STRING)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s is named by a str, not a %s", what, tdm__jinja_type_name(v));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s is named by a str, not %s", what, tdm__jinja_type_name(v));
     *name = tdm__jinja_bytes(v.as.string);
     return TDM_OK;
 }

@@ -22,7 +22,7 @@ static tdm_status string_arg(tdm__jinja_run *run, const char *filter, tdm__jinja
     if (!tdm__jinja_given(v) || v.kind == TDM__JINJA_NONE)
         return TDM_OK;
     if (v.kind != TDM__JINJA_STRING)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter '%s' needs a str, not a %s", filter,
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter '%s' needs a str, not %s", filter,
                                tdm__jinja_type_name(v));
     *out = v.as.string;
     return TDM_OK;
@@ -135,7 +135,7 @@ static tdm_status indentation(tdm__jinja_run *run, tdm__jinja_value width, int64
         return TDM_OK;
     }
     if (tdm__jinja_given(width) && !tdm__jinja_is_integer(width))
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "an indentation is a number or a str, not a %s",
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "an indentation is a number or a str, not %s",
                                tdm__jinja_type_name(width));
     int64_t n = tdm__jinja_given(width) ? tdm__jinja_integer(width) : absent;
     tdm__jinja_text *t;
@@ -156,7 +156,7 @@ static tdm_status filter_indent(tdm__jinja_run *run, const tdm__jinja_call *call
     bool first = tdm__jinja_truth(call->args[1]), blank = tdm__jinja_truth(call->args[2]);
     TDM_TRY(tdm__jinja_require(run, call->self));
     if (call->self.kind != TDM__JINJA_STRING)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter 'indent' needs a str, not a %s",
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "filter 'indent' needs a str, not %s",
                                tdm__jinja_type_name(call->self));
     TDM_TRY(indentation(run, call->args[0], 4, &indent));
     TDM_TRY(tdm__jinja_string_concat(run, call->self.as.string, &newline, &whole));

@@ -14,7 +14,7 @@ static tdm_status function_range(tdm__jinja_run *run, const tdm__jinja_call *cal
     for (; n < 3 && tdm__jinja_given(call->args[n]); n++) {
         TDM_TRY(tdm__jinja_require(run, call->args[n]));
         if (!tdm__jinja_is_integer(call->args[n]))
-            return tdm__jinja_fail(run, TDM_ERR_INVAL, "range: a %s is no integer",
+            return tdm__jinja_fail(run, TDM_ERR_INVAL, "range: %s is no integer",
                                    tdm__jinja_type_name(call->args[n]));
         bounds[n] = tdm__jinja_integer(call->args[n]);
     }
@@ -119,7 +119,7 @@ static tdm_status function_strftime(tdm__jinja_run *run, const tdm__jinja_call *
 {
     char format[DATE_FORMAT_BYTES_MAX], text[DATE_BYTES_MAX];
     if (call->args[0].kind != TDM__JINJA_STRING)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "strftime_now needs a str, not a %s",
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "strftime_now needs a str, not %s",
                                tdm__jinja_type_name(call->args[0]));
     const tdm__jinja_string *s = call->args[0].as.string;
     if (s->len + 2 > sizeof format)

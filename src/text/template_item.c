@@ -21,7 +21,7 @@ static tdm_status own_attribute(tdm__jinja_run *run, tdm__jinja_value self, tdm_
         return TDM_OK;
     }
     if (method && !method->apply)
-        return tdm__jinja_fail(run, TDM_ERR_UNSUPPORTED, "'%s' of a %s is not built", method->name,
+        return tdm__jinja_fail(run, TDM_ERR_UNSUPPORTED, "'%s' of %s is not built", method->name,
                                tdm__jinja_type_name(self));
     if (method) {
         tdm__jinja_bound *bound = tdm__jinja_new(run, 1, sizeof *bound);
@@ -175,9 +175,8 @@ tdm_status tdm__jinja_slice(tdm__jinja_run *run, tdm__jinja_value self, const td
             sliceable = false;
         else if (parts[i].kind == TDM__JINJA_UNDEFINED)
             sliceable = false;
-    *out = tdm__jinja_undefined(NULL);
     if (!sliceable || !tdm__jinja_length(self, &size))
-        return TDM_OK;
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s cannot be sliced so", tdm__jinja_type_name(self));
     int64_t step = tdm__jinja_is_integer(parts[2]) ? tdm__jinja_integer(parts[2]) : 1, len = (int64_t)size;
     if (step == 0)
         return tdm__jinja_fail(run, TDM_ERR_INVAL, "slice step cannot be zero");

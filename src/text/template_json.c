@@ -59,6 +59,7 @@ tdm_status tdm__jinja_from_json(tdm__jinja_run *run, json_t *j, tdm__jinja_value
 
 static tdm_status write_string(tdm__jinja_run *run, tdm__jinja_text *t, tdm__str s, bool ensure_ascii)
 {
+    TDM_TRY(tdm__jinja_spend(run, s.len / 16));
     TDM_TRY(tdm__jinja_text_add_z(run, t, "\"", 0));
     size_t plain = 0; /* where the run of bytes that need no escape began */
     for (size_t at = 0, next; at < s.len; at = next) {
@@ -100,7 +101,7 @@ static tdm_status write_scalar(tdm__jinja_run *run, tdm__jinja_text *t, tdm__jin
     case TDM__JINJA_FLOAT: tdm__jinja_real_text(v.as.real, true, text); break;
     case TDM__JINJA_STRING: return write_string(run, t, tdm__jinja_bytes(v.as.string), style->ensure_ascii);
     default:
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "tojson: a %s cannot be written as JSON", tdm__jinja_type_name(v));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "tojson: %s cannot be written as JSON", tdm__jinja_type_name(v));
     }
     return tdm__jinja_text_add_z(run, t, text, 0);
 }
@@ -140,7 +141,7 @@ static tdm_status write_key(tdm__jinja_run *run, tdm__jinja_text *t, tdm__jinja_
     if (key.kind == TDM__JINJA_STRING)
         return write_scalar(run, t, key, style);
     if (key.kind == TDM__JINJA_SEQUENCE || key.kind == TDM__JINJA_UNDEFINED)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "tojson: a %s cannot be a key", tdm__jinja_type_name(key));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "tojson: %s cannot be a key", tdm__jinja_type_name(key));
     TDM_TRY(tdm__jinja_text_add_z(run, t, "\"", 0));
     TDM_TRY(write_scalar(run, t, key, style));
     return tdm__jinja_text_add_z(run, t, "\"", 0);

@@ -31,6 +31,14 @@ static tdm_status passes(tdm__jinja_run *run, tdm__jinja_loop *loop, tdm__jinja_
     return TDM_OK;
 }
 
+/* A test unpacks its item, and the loop gets the names' values again: as a tuple, whatever the item was. */
+static tdm_status repack(tdm__jinja_run *run, tdm__jinja_value *item)
+{
+    tdm__jinja_items parts = {0};
+    TDM_TRY(tdm__jinja_walk_all(run, *item, &parts));
+    return tdm__jinja_sequence_make(run, TDM__JINJA_TUPLE, parts.at, parts.len, item);
+}
+
 /* The next item that passes the test. */
 static tdm_status fetch(tdm__jinja_run *run, tdm__jinja_loop *loop, tdm__jinja_value *item, bool *got)
 {
@@ -40,7 +48,7 @@ static tdm_status fetch(tdm__jinja_run *run, tdm__jinja_loop *loop, tdm__jinja_v
         if (*got && loop->tested)
             TDM_TRY(passes(run, loop, *item, &pass));
         if (pass)
-            return TDM_OK;
+            return *got && loop->tested && loop->node->first->kind == TDM__NODE_TUPLE ? repack(run, item) : TDM_OK;
     }
 }
 
@@ -166,6 +174,7 @@ tdm_status tdm__jinja_run_for(tdm__jinja_run *run, tdm__jinja_frame *f, const td
     TDM_TRY(tdm__jinja_frame_new(run, f, &turn));
     const tdm__jinja_name *loop_name = tdm__template_name_find(run->template, TDM_STR("loop"));
     tdm__jinja_value self = {.kind = TDM__JINJA_LOOP, .as.loop = loop};
+    bool completed = false; /* as in jinja2, a turn cut short by break or continue does not keep else away */
     for (;;) {
         bool got = false;
         TDM_TRY(advance(run, loop, &got));
@@ -177,11 +186,12 @@ tdm_status tdm__jinja_run_for(tdm__jinja_run *run, tdm__jinja_frame *f, const td
         TDM_TRY(tdm__jinja_assign(run, turn, node->first, loop->current));
         TDM_TRY(tdm__jinja_run_body(run, turn, node->body));
         bool leave = run->flow == TDM__JINJA_BREAK;
+        completed = completed || run->flow == TDM__JINJA_GO_ON;
         run->flow = TDM__JINJA_GO_ON;
         if (leave)
             break;
     }
-    if (loop->index0 >= 0 || !node->other)
+    if (completed || !node->other)
         return TDM_OK;
     TDM_TRY(tdm__jinja_frame_new(run, f, &turn));
     return tdm__jinja_run_body(run, turn, node->other);

@@ -17,7 +17,7 @@ static tdm_status string_arg(tdm__jinja_run *run, const tdm__jinja_call *call, u
         return TDM_OK;
     TDM_TRY(tdm__jinja_require(run, v));
     if (v.kind != TDM__JINJA_STRING)
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "a method of str needs a str, not a %s", tdm__jinja_type_name(v));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "a method of str needs a str, not %s", tdm__jinja_type_name(v));
     *out = v.as.string;
     return TDM_OK;
 }
@@ -29,7 +29,7 @@ static tdm_status integer_arg(tdm__jinja_run *run, tdm__jinja_value v, int64_t a
         return TDM_OK;
     TDM_TRY(tdm__jinja_require(run, v));
     if (!tdm__jinja_is_integer(v))
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "a method of str needs an int, not a %s", tdm__jinja_type_name(v));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "a method of str needs an int, not %s", tdm__jinja_type_name(v));
     *out = tdm__jinja_integer(v);
     return TDM_OK;
 }
@@ -158,7 +158,7 @@ static tdm_status affix(tdm__jinja_run *run, const tdm__jinja_call *call, bool a
     for (size_t i = 0; i < n && !holds; i++) {
         tdm__jinja_value each = tuple ? v.as.sequence->items[i] : v;
         if (each.kind != TDM__JINJA_STRING)
-            return tdm__jinja_fail(run, TDM_ERR_INVAL, "startswith and endswith need a str, not a %s",
+            return tdm__jinja_fail(run, TDM_ERR_INVAL, "startswith and endswith need a str, not %s",
                                    tdm__jinja_type_name(each));
         TDM_TRY(tdm__jinja_spend(run, 1));
         holds = any && has_affix((tdm__str){self_of(call)->bytes + from, to - from}, tdm__jinja_bytes(each.as.string),
@@ -205,7 +205,7 @@ static tdm_status find(tdm__jinja_run *run, const tdm__jinja_call *call, bool la
     bool any;
     TDM_TRY(string_arg(run, call, 0, true, &needle));
     TDM_TRY(window(run, call, &from, &to, &any));
-    TDM_TRY(tdm__jinja_spend(run, last ? (1 + s->len / 64) * (1 + needle->len / 64) : 0));
+    TDM_TRY(tdm__jinja_spend(run, last ? (1 + s->len / 16) * (1 + needle->len / 64) : 0));
     tdm__str text = {s->bytes + from, to - from};
     if (any)
         at = last ? tdm__jinja_find_last(text, tdm__jinja_bytes(needle), text.len)
@@ -295,7 +295,7 @@ static tdm_status method_join(tdm__jinja_run *run, const tdm__jinja_call *call, 
         if (!got)
             return tdm__jinja_text_value(run, t, out);
         if (item.kind != TDM__JINJA_STRING)
-            return tdm__jinja_fail(run, TDM_ERR_INVAL, "join: an item is a %s, not a str", tdm__jinja_type_name(item));
+            return tdm__jinja_fail(run, TDM_ERR_INVAL, "join: an item is %s, not a str", tdm__jinja_type_name(item));
         if (!first)
             TDM_TRY(tdm__jinja_text_add_string(run, t, self_of(call)));
         TDM_TRY(tdm__jinja_text_add_string(run, t, item.as.string));

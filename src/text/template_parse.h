@@ -48,10 +48,16 @@ static inline bool tdm__parse_at_operator(const tdm__jinja_parser *p, const char
 tdm_status tdm__parse_skip(tdm__jinja_parser *p, tdm__jinja_token_kind kind, const char *text, bool *taken);
 tdm_status tdm__parse_expect(tdm__jinja_parser *p, tdm__jinja_token_kind kind, const char *text);
 
-/* Expressions. with_condition: "x if y" may stand there. end_word ends a tuple, may be NULL. */
+/* A node of that kind with its operands, on the line of the first. */
+tdm_status tdm__parse_operation(tdm__jinja_parser *p, tdm__jinja_node_kind kind, tdm__jinja_node *first,
+                                tdm__jinja_node *second, tdm__jinja_node **out);
+/* A literal, name or bracket with its sign, subscripts, calls, filters and tests. */
+tdm_status tdm__parse_operand(tdm__jinja_parser *p, tdm__jinja_node **out);
+
+/* Expressions. with_condition: "x if y" may stand there. */
 tdm_status tdm__parse_expression(tdm__jinja_parser *p, bool with_condition, tdm__jinja_node **out);
-tdm_status tdm__parse_tuple(tdm__jinja_parser *p, bool with_condition, const char *end_word, tdm__jinja_node **out);
-tdm_status tdm__parse_target(tdm__jinja_parser *p, bool with_namespace, const char *end_word, tdm__jinja_node **out);
+tdm_status tdm__parse_tuple(tdm__jinja_parser *p, bool with_condition, tdm__jinja_node **out);
+tdm_status tdm__parse_target(tdm__jinja_parser *p, bool with_namespace, tdm__jinja_node **out);
 /* "| filter | filter" behind first; start_inline: the first filter has no bar. */
 tdm_status tdm__parse_filters(tdm__jinja_parser *p, tdm__jinja_node *first, bool start_inline, tdm__jinja_node **out);
 

@@ -76,6 +76,8 @@ static tdm_status repr_string(tdm__jinja_run *run, tdm__jinja_text *t, const tdm
     bool has_single = tdm__jinja_find(all, TDM_STR("'"), 0) != SIZE_MAX;
     bool has_double = tdm__jinja_find(all, TDM_STR("\""), 0) != SIZE_MAX;
     char quote = has_single && !has_double ? '"' : '\'';
+    TDM_TRY(tdm__jinja_spend(run, s->len / 4));
+    TDM_TRY(tdm__jinja_text_add_z(run, t, s->safe ? "Markup(" : "", 0));
     TDM_TRY(tdm__jinja_text_add(run, t, &quote, 1, 0));
     for (size_t at = 0, next; at < s->len; at = next) {
         int32_t r = tdm__jinja_rune_at(s->bytes, s->len, at, &next);
@@ -92,7 +94,8 @@ static tdm_status repr_string(tdm__jinja_run *run, tdm__jinja_text *t, const tdm
             snprintf(text, sizeof text, r < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)r);
         TDM_TRY(tdm__jinja_text_add_z(run, t, text, 0));
     }
-    return tdm__jinja_text_add(run, t, &quote, 1, 0);
+    TDM_TRY(tdm__jinja_text_add(run, t, &quote, 1, 0));
+    return tdm__jinja_text_add_z(run, t, s->safe ? ")" : "", 0);
 }
 
 static tdm_status repr_sequence(tdm__jinja_run *run, tdm__jinja_text *t, const tdm__jinja_sequence *s)
@@ -151,7 +154,7 @@ static tdm_status repr_inside(tdm__jinja_run *run, tdm__jinja_text *t, tdm__jinj
         TDM_TRY(tdm__jinja_text_add_z(run, t, "<Macro '", 0));
         TDM_TRY(tdm__jinja_text_add_z(run, t, tdm__jinja_macro_name(v.as.macro), 0));
         return tdm__jinja_text_add_z(run, t, "'>", 0);
-    default: return tdm__jinja_fail(run, TDM_ERR_UNSUPPORTED, "printing a %s is not built", tdm__jinja_type_name(v));
+    default: return tdm__jinja_fail(run, TDM_ERR_UNSUPPORTED, "printing %s is not built", tdm__jinja_type_name(v));
     }
 }
 

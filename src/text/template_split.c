@@ -68,7 +68,7 @@ static tdm_status split_at_right(tdm__jinja_run *run, const tdm__jinja_string *s
                                  tdm__jinja_items *out)
 {
     size_t to = s->len;
-    TDM_TRY(tdm__jinja_spend(run, (1 + s->len / 64) * (1 + separator.len / 64)));
+    TDM_TRY(tdm__jinja_spend(run, (1 + s->len / 16) * (1 + separator.len / 64)));
     while (max < 0 || (int64_t)out->len < max) {
         size_t at = tdm__jinja_find_last(tdm__jinja_bytes(s), separator, to);
         if (at == SIZE_MAX)

@@ -48,26 +48,26 @@ void *tdm__jinja_new(tdm__jinja_run *run, size_t count, size_t size)
 
 const char *tdm__jinja_type_name(tdm__jinja_value v)
 {
-    static const char *const flavors[] = {"list", "tuple", "dict_keys", "dict_values", "dict_items"};
+    static const char *const flavors[] = {"a list", "a tuple", "a dict_keys", "a dict_values", "a dict_items"};
     switch (v.kind) {
     case TDM__JINJA_ABSENT:
-    case TDM__JINJA_UNDEFINED: return "Undefined";
-    case TDM__JINJA_NONE: return "NoneType";
-    case TDM__JINJA_BOOL: return "bool";
-    case TDM__JINJA_INT: return "int";
-    case TDM__JINJA_FLOAT: return "float";
-    case TDM__JINJA_STRING: return "str";
+    case TDM__JINJA_UNDEFINED: return "an Undefined";
+    case TDM__JINJA_NONE: return "a NoneType";
+    case TDM__JINJA_BOOL: return "a bool";
+    case TDM__JINJA_INT: return "an int";
+    case TDM__JINJA_FLOAT: return "a float";
+    case TDM__JINJA_STRING: return "a str";
     case TDM__JINJA_SEQUENCE: return flavors[v.as.sequence->flavor];
-    case TDM__JINJA_DICT: return "dict";
-    case TDM__JINJA_RANGE: return "range";
-    case TDM__JINJA_ITERATOR: return "generator";
-    case TDM__JINJA_NAMESPACE: return "Namespace";
-    case TDM__JINJA_MACRO: return "Macro";
-    case TDM__JINJA_METHOD: return "method";
-    case TDM__JINJA_FUNCTION: return "function";
-    case TDM__JINJA_LOOP: return "LoopContext";
+    case TDM__JINJA_DICT: return "a dict";
+    case TDM__JINJA_RANGE: return "a range";
+    case TDM__JINJA_ITERATOR: return "a generator";
+    case TDM__JINJA_NAMESPACE: return "a Namespace";
+    case TDM__JINJA_MACRO: return "a Macro";
+    case TDM__JINJA_METHOD: return "a method";
+    case TDM__JINJA_FUNCTION: return "a function";
+    case TDM__JINJA_LOOP: return "a LoopContext";
     }
-    return "value";
+    return "a value";
 }
 
 bool tdm__jinja_truth(tdm__jinja_value v)
@@ -148,21 +148,26 @@ tdm_status tdm__jinja_dict_new(tdm__jinja_run *run, size_t cap, tdm__jinja_dict 
     return TDM_OK;
 }
 
-bool tdm__jinja_hashable(tdm__jinja_value v)
+static bool is_hashable(tdm__jinja_value v, unsigned depth)
 {
-    if (v.kind == TDM__JINJA_DICT)
-        return false;
     if (v.kind != TDM__JINJA_SEQUENCE)
-        return true;
-    return v.as.sequence->flavor == TDM__JINJA_TUPLE; /* tuples of lists are left to equality */
+        return v.kind != TDM__JINJA_DICT;
+    if (v.as.sequence->flavor != TDM__JINJA_TUPLE || depth > TDM__TEMPLATE_VALUE_DEPTH_MAX)
+        return false;
+    for (size_t i = 0; i < v.as.sequence->len; i++)
+        if (!is_hashable(v.as.sequence->items[i], depth + 1))
+            return false;
+    return true;
 }
+
+bool tdm__jinja_hashable(tdm__jinja_value v) { return is_hashable(v, 0); }
 
 tdm_status tdm__jinja_dict_find(tdm__jinja_run *run, const tdm__jinja_dict *d, tdm__jinja_value key,
                                 tdm__jinja_value **found)
 {
     *found = NULL;
     if (!tdm__jinja_hashable(key))
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "a %s cannot be a key", tdm__jinja_type_name(key));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s cannot be a key", tdm__jinja_type_name(key));
     if (key.kind == TDM__JINJA_STRING)
         return tdm__jinja_dict_named(run, d, tdm__jinja_bytes(key.as.string), found);
     TDM_TRY(tdm__jinja_spend(run, d->len / 8));
@@ -228,7 +233,7 @@ bool tdm__jinja_iterable(tdm__jinja_value v)
 tdm_status tdm__jinja_walk_start(tdm__jinja_run *run, tdm__jinja_walk *w, tdm__jinja_value over)
 {
     if (!tdm__jinja_iterable(over))
-        return tdm__jinja_fail(run, TDM_ERR_INVAL, "a %s cannot be iterated", tdm__jinja_type_name(over));
+        return tdm__jinja_fail(run, TDM_ERR_INVAL, "%s cannot be iterated", tdm__jinja_type_name(over));
     *w = (tdm__jinja_walk){.over = over};
     if (over.kind == TDM__JINJA_STRING)
         w->len = over.as.string->len;

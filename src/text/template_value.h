@@ -131,7 +131,7 @@ static inline void tdm__jinja_leave(tdm__jinja_run *run) { run->depth--; }
 /* count zeroed elements of size bytes from the arena, or NULL with the error set (ERR_LIMIT). */
 void *tdm__jinja_new(tdm__jinja_run *run, size_t count, size_t size);
 
-/* Python's name of the value's type ("str"), for messages and for object representations. */
+/* Python's name of the value's type with its article ("a str"), for messages. */
 const char *tdm__jinja_type_name(tdm__jinja_value v);
 
 /* Python's bool(v), and len(v) where there is one (false: there is none). */
@@ -163,6 +163,10 @@ static inline bool tdm__jinja_is_integer(tdm__jinja_value v)
 static inline int64_t tdm__jinja_integer(tdm__jinja_value v)
 {
     return v.kind == TDM__JINJA_BOOL ? (int64_t)v.as.truth : v.as.integer;
+}
+static inline bool tdm__jinja_is_number(tdm__jinja_value v)
+{
+    return v.kind == TDM__JINJA_FLOAT || tdm__jinja_is_integer(v);
 }
 static inline bool tdm__jinja_is_list(tdm__jinja_value v) /* a list or a tuple: what has items by number */
 {

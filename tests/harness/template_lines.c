@@ -1,4 +1,4 @@
-/* template_lines - renders chat templates given as lines of JSON, for comparing with other renderers.
+/* template_lines.c - renders chat templates given as lines of JSON, for comparing with other renderers.
  *
  * Each line of standard input is an object: template, values, and optionally bos, eos, add_generation_prompt, now.
  * Each line of output: {"status": NAME, "text": TEXT} or {"status": NAME, "error": SENTENCE}, and with --trust also
