@@ -40,8 +40,8 @@ def print_array(kind, name, items, form, a_line):
 
 def main():
     rng = np.random.default_rng(1)
-    print("/* quant_vectors.h - made by tools/make_quant_vectors.py with the gguf package: blocks, and the bits of their "
-          "floats. */")
+    print("/* quant_vectors.h - made by tools/make_quant_vectors.py with the gguf package: blocks, and the bits of "
+          "their floats. */")
     print("#ifndef TDM_TESTS_QUANT_VECTORS_H\n#define TDM_TESTS_QUANT_VECTORS_H\n")
     print('#include <stdint.h>\n\n#include "kernel/quant.h"\n')
     rows = []

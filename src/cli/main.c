@@ -55,7 +55,7 @@ static int run_command(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    tdm__map_guard_install(); /* a model file that is cut short while it is read: zeros, and an error where it is used */
+    tdm__map_guard_install(); /* a model file that is cut while it is read: zeros, and an error where it is used */
     signal(SIGPIPE, SIG_IGN); /* a peer that leaves is an error of that write, not the end of the process */
     int code = TDM__EXIT_DONE;
     if (argc < 2) {

@@ -57,7 +57,8 @@ static tdm_status check_overlap(tdm__gguf *g, const tdm__gguf_tensor **order, td
         if (order[i - 1]->offset + order[i - 1]->n_bytes > order[i]->offset)
             TDM_FAIL(err, TDM_ERR_FORMAT,
                      "%s: tensor %.*s (%" PRIu64 " bytes at offset %" PRIu64
-                     ") overlaps tensor %.*s at offset %" PRIu64, g->shown, TDM__GGUF_SHOWN(order[i - 1]->name), order[i - 1]->n_bytes, order[i - 1]->offset,
+                     ") overlaps tensor %.*s at offset %" PRIu64, g->shown,
+                     TDM__GGUF_SHOWN(order[i - 1]->name), order[i - 1]->n_bytes, order[i - 1]->offset,
                      TDM__GGUF_SHOWN(order[i]->name), order[i]->offset);
     return TDM_OK;
 }

@@ -198,7 +198,8 @@ static tdm_status read_shape(cursor *c, tdm__gguf_tensor *t)
         if (t->dims[d] == 0 || !tdm__mul_u64(n_values, t->dims[d], &n_values) || n_values > INT64_MAX)
             TDM_FAIL(c->err, TDM_ERR_FORMAT,
                      "%s: %s: dimension %" PRIu32 " is %" PRIu64
-                     ", each must be at least 1 and their product at most 2^63 - 1", file_of(c), c->where, d, t->dims[d]);
+                     ", each must be at least 1 and their product at most 2^63 - 1", file_of(c), c->where, d,
+                      t->dims[d]);
     }
     TDM_TRY(take_u32(c, "tensor type", &type));
     const tdm__type_traits *traits = tdm__type_get(type);

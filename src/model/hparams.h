@@ -22,7 +22,7 @@ typedef struct tdm__hparams {
     float rope_scale; /* positions are multiplied by it: 1 / rope.scaling.factor */
     float norm_eps;
     float attention_scale; /* usually 1 / sqrt(head_dim) */
-    size_t act_terms;      /* terms of int8 that activations take (kernel/matmul.h): not in the file, by the model's size */
+    size_t act_terms;      /* terms of int8 that activations take (kernel/matmul.h); by the model's size */
 } tdm__hparams;
 
 /* Fills *hp (all but n_vocab). ERR_FORMAT and ERR_UNSUPPORTED name file, key, value and limit. */
