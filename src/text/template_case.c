@@ -58,10 +58,24 @@ static const struct long_upper *find_long_upper(int32_t rune)
     return NULL;
 }
 
+/* Other_Lowercase and Other_Uppercase of PropList.txt, Unicode 14: cased, though no letters by category. */
+static const int32_t other_cased[][2] = {
+    {0x00AA, 0x00AA}, {0x00BA, 0x00BA}, {0x02B0, 0x02B8}, {0x02C0, 0x02C1}, {0x02E0, 0x02E4}, {0x0345, 0x0345},
+    {0x037A, 0x037A}, {0x1D2C, 0x1D6A}, {0x1D78, 0x1D78}, {0x1D9B, 0x1DBF}, {0x2071, 0x2071}, {0x207F, 0x207F},
+    {0x2090, 0x209C}, {0x2160, 0x217F}, {0x24B6, 0x24E9}, {0x2C7C, 0x2C7D}, {0xA69C, 0xA69D}, {0xA770, 0xA770},
+    {0xA7F8, 0xA7F9}, {0xAB5C, 0xAB5F}, {0x10780, 0x10780}, {0x10783, 0x10785}, {0x10787, 0x107B0},
+    {0x107B2, 0x107BA}, {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189},
+};
+
 static bool is_cased(int32_t r)
 {
     utf8proc_category_t c = utf8proc_category(r);
-    return c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT;
+    if (c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT)
+        return true;
+    for (size_t i = 0; r >= 0x80 && i < sizeof other_cased / sizeof other_cased[0]; i++)
+        if (r >= other_cased[i][0] && r <= other_cased[i][1])
+            return true;
+    return false;
 }
 
 static bool is_case_ignorable(int32_t r)
@@ -108,13 +122,18 @@ static tdm_status add_title(tdm__jinja_run *run, tdm__jinja_text *t, int32_t run
 {
     const struct long_upper *l = rune >= 0x80 ? find_long_upper(rune) : NULL;
     int32_t title = utf8proc_totitle(rune);
-    if (!l || title != rune)
+    if (!l || (title != rune && rune != 0xDF)) /* sharp s: utf8proc has a capital of it, Unicode's title is Ss */
         return tdm__jinja_text_add_rune(run, t, title, mark);
-    bool greek_mark = rune >= 0x1F80 && rune <= 0x1FFC && l->upper[1] == 0x0399; /* already a title letter */
-    if (greek_mark)
+    if (rune >= 0x1F88 && l->upper[1] == 0x0399 && utf8proc_category(rune) == UTF8PROC_CATEGORY_LT)
         return tdm__jinja_text_add_rune(run, t, rune, mark);
-    for (unsigned i = 0; i < 3 && l->upper[i]; i++)
-        TDM_TRY(tdm__jinja_text_add_rune(run, t, i == 0 ? l->upper[i] : utf8proc_tolower(l->upper[i]), mark));
+    for (unsigned i = 0; i < 3 && l->upper[i]; i++) {
+        int32_t part = l->upper[i];
+        if (i > 0 && part == 0x0399) /* what was below the letter stays there */
+            part = 0x0345;
+        else if (i > 0 && rune != 0x0149) /* of which the letter is the second */
+            part = utf8proc_tolower(part);
+        TDM_TRY(tdm__jinja_text_add_rune(run, t, part, mark));
+    }
     return TDM_OK;
 }
 

@@ -71,7 +71,7 @@ static tdm_status write_string(tdm__jinja_run *run, tdm__jinja_text *t, tdm__str
         else if (c == '\n' || c == '\r' || c == '\t' || c == '\f' || c == '\b')
             snprintf(escape, sizeof escape, "\\%c",
                      c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : c == '\f' ? 'f' : 'b');
-        else if (c < 0x20)
+        else if (c < 0x20 || (c == 0x7F && ensure_ascii))
             snprintf(escape, sizeof escape, "\\u%04x", c);
         else if (c >= 0x80 && ensure_ascii) {
             uint32_t r = (uint32_t)tdm__jinja_rune_at(s.ptr, s.len, at, &next);
