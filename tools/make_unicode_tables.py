@@ -10,32 +10,14 @@ Unicode, and none is that of this system's libraries; so the tables are measured
 Code points are grouped into classes: two are of one class when no pattern of src/text/pretokenizer.c can tell them
 apart. A pattern is matched over class bytes: ASCII stands for itself, all else for 0x80 | class.
 """
+
 import sys
+
 import tokenizers
+from deepseek_sets import DEEPSEEK_CASED, DEEPSEEK_CJK, DEEPSEEK_PUNCTUATION
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
-
-# Sets that deepseek-llm's tokenizer.json spells out; escaped, since an editor that normalises would change them.
-DEEPSEEK_CASED = (
-    "A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370"
-    "-\u0373\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03f5\u03f7-"
-    "\u0481\u048a-\u052f\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5\u13f8-\u13fd\u1c90-\u1cba\u1cbd-"
-    "\u1cbf\u1d00-\u1d2b\u1d6b-\u1d77\u1d79-\u1d9a\u1e00-\u1f15\u1f18-\u1f1d\u1f20-\u1f45\u1f48-"
-    "\u1f4d\u1f50-\u1f57\u1f59\u1f5b\u1f5d\u1f5f-\u1f7d\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4"
-    "\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-\u1fdb\u1fe0-\u1fec\u1ff2-\u1ff4\u1ff6-\u1ffc\u2102\u2107\u210a"
-    "-\u2113\u2115\u2119-\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139\u213c-\u213f\u2145-"
-    "\u2149\u214e\u2183\u2184\u2c00-\u2c7b\u2c7e-\u2ce4\u2ceb-\u2cee\u2cf2\u2cf3\ua640-\ua66d\ua680-"
-    "\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-\ufb17\uff21-"
-    "\uff3a\uff41-\uff5a\U00010400-\U0001044f\U000104b0-\U000104d3\U000104d8-\U000104fb\U00010c80-"
-    "\U00010cb2\U00010cc0-\U00010cf2\U000118a0-\U000118df\U0001e900-\U0001e943"
-)
-DEEPSEEK_PUNCTUATION = (
-    "!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002"
-)
-DEEPSEEK_CJK = (
-    "\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff"
-)
 
 
 def asked(pre_tokenizer):
@@ -86,7 +68,9 @@ def joining():
     out = set()
     for c in CODE_POINTS:
         s = chr(c)
-        moves = nfd("\ufffc" + high + s) != "\ufffc" + high + nfd(s) or nfd("\ufffc" + s + low) != "\ufffc" + nfd(s) + low
+        moves = (
+            nfd("\ufffc" + high + s) != "\ufffc" + high + nfd(s) or nfd("\ufffc" + s + low) != "\ufffc" + nfd(s) + low
+        )
         if c in seconds or nfc(s) != s or (len(nfd(s)) == 1 and (moves or s in "\u0334\u0345")):
             out.add(c)
     return out
@@ -128,19 +112,24 @@ def main():
     note = "made by tools/make_unicode_tables.py from tokenizers %s; do not edit" % tokenizers.__version__
 
     with open(sys.argv[1] + "/unicode_tables.h", "w") as f:
-        f.write("/* unicode_tables.h - classes of code points as the vendors' tokenizers see them.\n *\n * %s. */\n" % note)
+        f.write(
+            "/* unicode_tables.h - classes of code points as the vendors' tokenizers see them.\n *\n * %s. */\n"
+            % note
+        )
         f.write("#ifndef TDM_TEXT_UNICODE_TABLES_H\n#define TDM_TEXT_UNICODE_TABLES_H\n\n#include <stdint.h>\n\n")
-        f.write("/* A value is class | 0x80 where NFC may change, reorder or join the code point to what stands before\n"
-                " * it. Class 0 is in none of the sets; it is also that of bytes that are no UTF-8. */\n")
+        f.write(
+            "/* A value is class | 0x80 where NFC may change, reorder or join the code point to what stands before\n"
+            " * it. Class 0 is in none of the sets; it is also that of bytes that are no UTF-8. */\n"
+        )
         f.write("extern const uint8_t tdm__unicode_blocks[0x110000 >> 7];\n")
         f.write("extern const uint8_t tdm__unicode_values[%d][128];\n\n" % len(blocks))
         f.write("/* Insides of PCRE2 brackets over class bytes: ASCII is itself, all else 0x80 | class. */\n")
         for i, (name, about, members) in enumerate(SETS):
             values = {c for c in members if c < 0x80} | {0x80 | n for key, n in classes.items() if key[i]}
-            f.write("#define TDM__SET_%s \"%s\" /* %s */\n" % (name, ranges_of(values), about))
+            f.write('#define TDM__SET_%s "%s" /* %s */\n' % (name, ranges_of(values), about))
         f.write("\n#endif\n")
     with open(sys.argv[1] + "/unicode_tables.c", "w") as f:
-        f.write("/* unicode_tables.c - %s. */\n#include \"text/unicode_tables.h\"\n\n" % note)
+        f.write('/* unicode_tables.c - %s. */\n#include "text/unicode_tables.h"\n\n' % note)
         f.write("const uint8_t tdm__unicode_blocks[0x110000 >> 7] = {\n%s};\n\n" % rows_of(index, "%d", 28))
         f.write("const uint8_t tdm__unicode_values[%d][128] = {\n" % len(blocks))
         for block in blocks:

@@ -93,7 +93,8 @@ int tdm__cmd_tokenize(int argc, char **argv)
     const char *model = NULL;
     bool special = false, decode = false;
     const tdm__option rows[] = {
-        {"-m", "MODEL", "path, catalogue name or unique prefix of one; a vocabulary is enough", TDM__OPTION_TEXT, &model, 0, 0},
+        {"-m", "MODEL", "path, catalogue name or unique prefix of one; a vocabulary is enough", TDM__OPTION_TEXT,
+         &model, 0, 0},
         {"--special", NULL, "names of control tokens stand for the tokens", TDM__OPTION_FLAG, &special, 0, 0},
         {"--decode", NULL, "stdin has ids, stdout gets their bytes", TDM__OPTION_FLAG, &decode, 0, 0},
         {NULL, NULL, NULL, TDM__OPTION_FLAG, NULL, 0, 0},

@@ -7,11 +7,14 @@
 
 #include <stdlib.h>
 
-enum { SHORT_WORD = 24 };
+enum { SHORT_WORD = 24, HEAP_CHILDREN = 4 };
 
 static const uint32_t no_rank = UINT32_MAX;
 
-void tdm__bpe_init(tdm__bpe *b, const tdm__vocabulary *v) { *b = (tdm__bpe){.v = v}; }
+void tdm__bpe_init(tdm__bpe *b, const tdm__vocabulary *v)
+{
+    *b = (tdm__bpe){.v = v};
+}
 
 void tdm__bpe_fini(tdm__bpe *b)
 {
@@ -96,8 +99,8 @@ static void heap_push(tdm__bpe *b, int32_t i)
         return;
     uint64_t entry = (uint64_t)b->symbols[i].rank << 32 | (uint32_t)i;
     size_t at = b->n_heap++;
-    for (; at > 0 && b->heap[(at - 1) / 2] > entry; at = (at - 1) / 2)
-        b->heap[at] = b->heap[(at - 1) / 2];
+    for (; at > 0 && b->heap[(at - 1) / HEAP_CHILDREN] > entry; at = (at - 1) / HEAP_CHILDREN)
+        b->heap[at] = b->heap[(at - 1) / HEAP_CHILDREN];
     b->heap[at] = entry;
 }
 
@@ -105,16 +108,14 @@ static uint64_t heap_pop(tdm__bpe *b)
 {
     uint64_t top = b->heap[0], last = b->heap[--b->n_heap];
     size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= b->n_heap)
+    for (size_t child = 1; child < b->n_heap; child = HEAP_CHILDREN * at + 1) {
+        size_t least = child, end = child + HEAP_CHILDREN < b->n_heap ? child + HEAP_CHILDREN : b->n_heap;
+        while (++child < end)
+            least = b->heap[child] < b->heap[least] ? child : least;
+        if (b->heap[least] >= last)
             break;
-        if (child + 1 < b->n_heap && b->heap[child + 1] < b->heap[child])
-            child++;
-        if (b->heap[child] >= last)
-            break;
-        b->heap[at] = b->heap[child];
-        at = child;
+        b->heap[at] = b->heap[least];
+        at = least;
     }
     b->heap[at] = last;
     return top;

@@ -23,8 +23,8 @@ enum { STAGES_MAX = 6, NAMES_MAX = 3 };
 #define NEXT_LINES "[" S "]*[\\r\\n]+"
 #define SPACES "[" S "]+(?![^" S "])|[" S "]+"
 #define GPT2 "'(?:[stmd]|re|ve|ll)| ?[" L "]++| ?[" N "]++| ?[^" S L N "]++|" SPACES
-#define LLAMA3(digits)                                                                                  \
-    "'(?:[" TDM__SET_FOLDS_TO_S "tTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?[" L "]++|[" N "]" digits \
+#define LLAMA3(digits)                                                                                                 \
+    "'(?:[" TDM__SET_FOLDS_TO_S "tTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?[" L "]++|[" N "]" digits        \
     "| ?[^" S L N "]++[\\r\\n]*+|" NEXT_LINES "|" SPACES
 
 typedef struct pretokenizer_row {
@@ -35,7 +35,10 @@ typedef struct pretokenizer_row {
 
 static const pretokenizer_row rows[] = {
     {.names = {"qwen2"}, .nfc = true, .stages = {LLAMA3("")}},
-    {.names = {"llama-bpe", "llama-v3", "llama3"}, .ignore_merges = true, .adds_bos = true, .stages = {LLAMA3("{1,3}")}},
+    {.names = {"llama-bpe", "llama-v3", "llama3"},
+     .ignore_merges = true,
+     .adds_bos = true,
+     .stages = {LLAMA3("{1,3}")}},
     {.names = {"smollm"}, .stages = {"[" TDM__SET_DIGIT "]", GPT2}},
     {.names = {"gpt-2"}, .stages = {GPT2}},
     {.names = {"deepseek-llm"},
@@ -75,7 +78,8 @@ tdm_status tdm__pretokenizer_create(const char *file, tdm__str name, tdm__pretok
         p->codes[p->n_stages] = pcre2_compile(pattern, PCRE2_ZERO_TERMINATED, 0, &code, &where, NULL);
         if (!p->codes[p->n_stages]) {
             tdm__pretokenizer_destroy(p);
-            TDM_FAIL(err, TDM_ERR_NOMEM, "%s: the pre-tokenizer's pattern does not compile (PCRE2 code %d)", file, code);
+            TDM_FAIL(err, TDM_ERR_NOMEM, "%s: the pre-tokenizer's pattern does not compile (PCRE2 code %d)", file,
+                     code);
         }
         /* Where the machine allows no JIT, pcre2_match interprets: slower, the same words. */
         (void)pcre2_jit_compile(p->codes[p->n_stages], PCRE2_JIT_COMPLETE);
@@ -93,13 +97,22 @@ void tdm__pretokenizer_destroy(tdm__pretokenizer *p)
     free(p);
 }
 
-bool tdm__pretokenizer_normalizes(const tdm__pretokenizer *p) { return p->row->nfc; }
-bool tdm__pretokenizer_ignores_merges(const tdm__pretokenizer *p) { return p->row->ignore_merges; }
-bool tdm__pretokenizer_adds_bos(const tdm__pretokenizer *p) { return p->row->adds_bos; }
+bool tdm__pretokenizer_normalizes(const tdm__pretokenizer *p)
+{
+    return p->row->nfc;
+}
+bool tdm__pretokenizer_ignores_merges(const tdm__pretokenizer *p)
+{
+    return p->row->ignore_merges;
+}
+bool tdm__pretokenizer_adds_bos(const tdm__pretokenizer *p)
+{
+    return p->row->adds_bos;
+}
 
 typedef struct splitter {
     const tdm__pretokenizer *p;
-    const unsigned char *at, *end;     /* of the text: where the next word begins */
+    const unsigned char *at, *end; /* of the text: where the next word begins */
     pcre2_match_data *match;
     pcre2_match_context *limits;
     tdm__word_fn fn;

@@ -14,8 +14,16 @@
 
 /* Names that vendors give to the end of a turn or a text, where the file has no key for it. */
 static const char *const end_names[] = {
-    "<|eot_id|>", "<|eom_id|>",      "<|im_end|>",    "<|end|>",       "<|endoftext|>",
-    "<|end_of_text|>", "<end_of_turn>", "</s>", "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "</s>",
+    "<\xEF\xBD\x9C"
+    "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
 };
 
 static tdm_status read_role(const tdm__tokenizer *t, const char *key, int32_t *out, tdm_error *err)
@@ -111,8 +119,8 @@ tdm_status tdm__tokenizer_create(const tdm__gguf *g, tdm__tokenizer **out, tdm_e
     TDM_TRY(s);
     bool bytes = tdm__str_eq(model, TDM_STR("gpt2"));
     if (!bytes && !tdm__str_eq(model, TDM_STR("llama")))
-        TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: tokenizer.ggml.model is '%.*s', built are gpt2 and llama", tdm__gguf_name(g),
-                 (int)(model.len < 64 ? model.len : 64), model.ptr);
+        TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: tokenizer.ggml.model is '%.*s', built are gpt2 and llama",
+                 tdm__gguf_name(g), (int)(model.len < 64 ? model.len : 64), model.ptr);
     tdm__tokenizer *t = calloc(1, sizeof *t);
     if (!t)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for the tokenizer", tdm__gguf_name(g));
@@ -141,11 +149,26 @@ void tdm__tokenizer_destroy(tdm__tokenizer *t)
     free(t);
 }
 
-size_t tdm__tokenizer_vocab_size(const tdm__tokenizer *t) { return t->vocabulary.n; }
-int32_t tdm__tokenizer_bos(const tdm__tokenizer *t) { return t->bos; }
-int32_t tdm__tokenizer_eos(const tdm__tokenizer *t) { return t->eos; }
-bool tdm__tokenizer_adds_bos(const tdm__tokenizer *t) { return t->adds_bos; }
-bool tdm__tokenizer_adds_space(const tdm__tokenizer *t) { return t->adds_space; }
+size_t tdm__tokenizer_vocab_size(const tdm__tokenizer *t)
+{
+    return t->vocabulary.n;
+}
+int32_t tdm__tokenizer_bos(const tdm__tokenizer *t)
+{
+    return t->bos;
+}
+int32_t tdm__tokenizer_eos(const tdm__tokenizer *t)
+{
+    return t->eos;
+}
+bool tdm__tokenizer_adds_bos(const tdm__tokenizer *t)
+{
+    return t->adds_bos;
+}
+bool tdm__tokenizer_adds_space(const tdm__tokenizer *t)
+{
+    return t->adds_space;
+}
 
 bool tdm__tokenizer_is_end(const tdm__tokenizer *t, int32_t id)
 {

@@ -156,7 +156,8 @@ static tdm_status encode_stretch(encoder *e, tdm__str text, tdm_error *err)
     if (tdm__pretokenizer_normalizes(e->t->pre)) {
         tdm_status s = tdm__unicode_nfc(text, TDM__TOKENIZER_WORD_MAX, &e->normal, &text);
         if (s == TDM_ERR_LIMIT)
-            TDM_FAIL(err, s, "the text has more than %d bytes of combining characters in a row", TDM__TOKENIZER_WORD_MAX);
+            TDM_FAIL(err, s, "the text has more than %d bytes of combining characters in a row",
+                     TDM__TOKENIZER_WORD_MAX);
         if (s != TDM_OK)
             return no_memory(err, text.len);
     }

@@ -153,7 +153,10 @@ static tdm_status read_scores(tdm__vocabulary *v, tdm_error *err)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
 }
 
 /* The byte that <0xNN> spells, or -1. */
@@ -212,8 +215,8 @@ static tdm_status make_pieces(tdm__vocabulary *v, tdm_error *err)
     for (size_t i = 0; i < v->n; i++)
         total += tdm__vocabulary_text(v, (int32_t)i).len;
     if (total > UINT32_MAX)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "%s: the tokens have %zu bytes, at most %u are read", tdm__gguf_name(v->gguf), total,
-                 UINT32_MAX);
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%s: the tokens have %zu bytes, at most %u are read", tdm__gguf_name(v->gguf),
+                 total, UINT32_MAX);
     v->pieces = malloc(total + 1);
     if (!v->pieces)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for %zu bytes of tokens", tdm__gguf_name(v->gguf), total);

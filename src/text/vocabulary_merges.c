@@ -41,7 +41,9 @@ static tdm_status read_merge(tdm__vocabulary *v, tdm__str entry, size_t i, tdm_e
     int32_t made = tdm__vocabulary_find(v, (tdm__str){text, n_left + n_right});
     if (left < 0 || right < 0 || made < 0)
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s: tokenizer.ggml.merges[%zu]: %s is not in tokenizer.ggml.tokens", file, i,
-                 left < 0 ? "its first part" : right < 0 ? "its second part" : "what it makes");
+                 left < 0    ? "its first part"
+                 : right < 0 ? "its second part"
+                             : "what it makes");
     if (tdm__vocabulary_is_plain(v, left) && tdm__vocabulary_is_plain(v, right) && tdm__vocabulary_is_plain(v, made))
         v->merges[pair_slot(v, left, right)] = (tdm__merge){left, right, (uint32_t)i, made};
     return TDM_OK;
@@ -57,8 +59,8 @@ tdm_status tdm__vocabulary_read_merges(tdm__vocabulary *v, tdm_error *err)
     TDM_TRY(s);
     uint64_t n = kv->v.array.len;
     if (n >= TDM__VOCABULARY_TOKENS_MAX)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "%s: %s has %" PRIu64 " entries, at most %d are read", tdm__gguf_name(v->gguf), key, n,
-                 TDM__VOCABULARY_TOKENS_MAX - 1);
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%s: %s has %" PRIu64 " entries, at most %d are read", tdm__gguf_name(v->gguf),
+                 key, n, TDM__VOCABULARY_TOKENS_MAX - 1);
     size_t n_slots = 16;
     while (n_slots < n + n / 2)
         n_slots *= 2;
