@@ -12,18 +12,13 @@
 #include "base/error.h"
 #include "text/tokenizer_internal.h"
 
+/* DeepSeek's name, with its fullwidth bars and U+2581. */
+#define END_OF_SENTENCE "<\xEF\xBD\x9C\x65nd\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"
+
 /* Names that vendors give to the end of a turn or a text, where the file has no key for it. */
 static const char *const end_names[] = {
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<end_of_turn>",
-    "</s>",
-    "<\xEF\xBD\x9C"
-    "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+    "<|eot_id|>",      "<|eom_id|>",    "<|im_end|>", "<|end|>",       "<|endoftext|>",
+    "<|end_of_text|>", "<end_of_turn>", "</s>",       END_OF_SENTENCE,
 };
 
 static tdm_status read_role(const tdm__tokenizer *t, const char *key, int32_t *out, tdm_error *err)

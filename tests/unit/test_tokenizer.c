@@ -137,8 +137,7 @@ static void bytes_that_are_no_utf8_are_kept(void **state)
 {
     (void)state;
     static const char *const texts[] = {"\xFF",
-                                        "a\xFE"
-                                        "b",
+                                        "a\xFE\x62",
                                         "\xC3",
                                         "e\xCC",
                                         "\xED\xA0\x80",
