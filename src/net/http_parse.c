@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "net/http_chunk.h"
 
 /* Chunk sizes and extensions are bytes of the wire that are no body: a bound on all together. */
 enum { WIRE_BYTES_PER_BODY_BYTE_MAX = 8, WIRE_BYTES_FREE = 64 * 1024 };
@@ -22,6 +23,8 @@ struct tdm__http_parse {
     bool blank_skipped; /* one empty line before the request line */
     bool complete;      /* the grammar says that the message is over */
     size_t wire_bytes;  /* of the body */
+    bool chunked;
+    tdm__http_chunk chunk;
     tdm__buf head, body;
     http_parser parser;
     tdm__http_request request;
@@ -188,6 +191,8 @@ static tdm__http_progress check_length(tdm__http_parse *p)
         return REFUSE(p, 400, "Transfer-Encoding needs HTTP/1.1");
     if (n_coding > 1 || (n_coding == 1 && !tdm__http_name_eq(coding, "chunked")))
         return REFUSE(p, 501, "the only transfer coding here is chunked");
+    p->chunked = n_coding == 1;
+    p->chunk = (tdm__http_chunk){.bytes_left = p->limits.body_bytes_max};
     uint64_t bytes = 0;
     for (size_t i = 0; i < length.len; i++) {
         if (length.ptr[i] < '0' || length.ptr[i] > '9' || i == 18)
@@ -291,6 +296,11 @@ static tdm__http_progress feed_body(tdm__http_parse *p, const char *bytes, size_
 {
     if (!p->complete && n > 0) {
         p->wire_bytes += n;
+        int bad = p->chunked ? tdm__http_chunk_check(&p->chunk, bytes, n) : 0;
+        if (bad == 413)
+            return REFUSE(p, 413, "the body is larger than %zu bytes", p->limits.body_bytes_max);
+        if (bad != 0)
+            return REFUSE(p, bad, "a line of the body's chunks does not end in CR LF");
         if (!grammar(p, bytes, n, taken))
             return TDM__HTTP_BAD;
         if (p->wire_bytes / WIRE_BYTES_PER_BODY_BYTE_MAX > p->limits.body_bytes_max + WIRE_BYTES_FREE)
@@ -321,7 +331,7 @@ void tdm__http_parse_next(tdm__http_parse *p)
     tdm__buf_fini(&p->head);
     tdm__buf_fini(&p->body); /* a large body's memory goes back between requests */
     p->stage = STAGE_HEAD;
-    p->blank_skipped = p->complete = false;
+    p->blank_skipped = p->complete = p->chunked = false;
     p->wire_bytes = 0;
     p->request = (tdm__http_request){0};
     p->fault = (tdm__http_fault){0};

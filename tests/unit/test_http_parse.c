@@ -86,7 +86,27 @@ static void ambiguous_framing_is_refused(void **state)
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n"), 400);
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n"), 400);
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                             "FFFFFFFFFFFFFFFFFF\r\n"), 400);
+                             "FFFFFFFFFFFFFFFFFF\r\n"), 413);
+}
+
+#define CHUNKED(body) OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" body)
+
+static void chunks_end_where_their_lines_do(void **state)
+{
+    (void)state;
+    assert_int_equal(CHUNKED("2\r\n{}\r\n0\r\n\r\n"), 200);
+    assert_int_equal(CHUNKED("1;a=b\r\n{\r\n01 \r\n}\r\n0;x\r\n\r\n"), 200);
+    assert_int_equal(CHUNKED("2\r\n\r\n\r\n0\r\n\r\n"), 200);
+    assert_int_equal(CHUNKED("2\r\n{}XX0\r\n\r\n"), 400);
+    assert_int_equal(CHUNKED("2\r\n{}\rX0\r\n\r\n"), 400);
+    assert_int_equal(CHUNKED("2\r\n{}\n0\r\n\r\n"), 400);
+    assert_int_equal(CHUNKED("2\rX{}\r\n0\r\n\r\n"), 400);
+    assert_int_equal(CHUNKED("2;a\rX{}\r\n0\r\n\r\n"), 400);
+    assert_int_equal(CHUNKED("2;a\n{}\r\n0\r\n\r\n"), 400);
+    assert_int_equal(CHUNKED("2\r\n{}\r\n0\r\n\rX"), 400);
+    assert_int_equal(CHUNKED("2\r\n{}\r\n0\r\n\n"), 400);
+    assert_int_equal(CHUNKED("2\r\n{}\r\n0\n\r\n"), 400);
+    assert_int_equal(CHUNKED("-1\r\n{}\r\n0\r\n\r\n"), 400);
 }
 
 static void loose_lines_are_refused(void **state)
@@ -124,6 +144,7 @@ static void everything_is_bounded(void **state)
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n"), 400);
     assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
                              "21\r\n0123456789012345678901234567890123456789\r\n"), 413);
+    assert_int_equal(OUTCOME("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n21\r\n"), 413);
 }
 
 static void too_many_fields_are_refused(void **state)
@@ -184,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_read_however_they_are_cut),
         cmocka_unit_test(ambiguous_framing_is_refused),
+        cmocka_unit_test(chunks_end_where_their_lines_do),
         cmocka_unit_test(loose_lines_are_refused),
         cmocka_unit_test(everything_is_bounded),
         cmocka_unit_test(too_many_fields_are_refused),
