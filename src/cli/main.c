@@ -3,9 +3,11 @@
  * stdout carries only the answer. A reader that went away (a closed pipe) and a full disk are seen when it is
  * flushed at the end: an answer that did not arrive is exit code 1.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "os/map.h"
@@ -53,8 +55,20 @@ static int run_command(const char *name, int argc, char **argv)
     return TDM__EXIT_USAGE;
 }
 
+/* A standard stream that the caller has closed must not become the first file that is opened: a model read as the
+ * question, an answer written into the weights. Its number is taken by a stream that fails in the needed direction. */
+static bool hold_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!hold_standard_streams())
+        return TDM__EXIT_FAILED; /* with nowhere to say so */
     tdm__map_guard_install(); /* a model file that is cut while it is read: zeros, and an error where it is used */
     signal(SIGPIPE, SIG_IGN); /* a peer that leaves is an error of that write, not the end of the process */
     int code = TDM__EXIT_DONE;
