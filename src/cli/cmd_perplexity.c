@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -42,7 +43,7 @@ static tdm_status read_tokens(perplexity *p, const char *path, tdm_error *err)
     if (rc == EFBIG)
         TDM_FAIL(err, TDM_ERR_LIMIT, "%s: larger than %d bytes", path, TEXT_BYTES_MAX);
     if (rc != 0)
-        TDM_FAIL(err, TDM_ERR_IO, "%s: cannot be read (errno %d)", path, rc);
+        return tdm__fail_os(err, rc, "%.200s cannot be read", path);
     size_t cap = tdm__tokenizer_ids_max(p->tokenizer, len) + 1, n = 0, n_bos = 0;
     p->tokens = malloc(cap * sizeof p->tokens[0]);
     tdm_status s = TDM_OK;
@@ -53,8 +54,13 @@ static tdm_status read_tokens(perplexity *p, const char *path, tdm_error *err)
     if (s == TDM_OK)
         s = tdm__tokenizer_encode(p->tokenizer, (tdm__str){text, len}, NULL, p->tokens + n_bos, cap - n_bos, &n, err);
     free(text);
+    TDM_TRY(s);
     p->n_tokens = n_bos + n;
-    return s;
+    for (size_t i = 0; i < p->n_tokens; i++) /* a file may have a larger vocabulary than embedding */
+        if (p->tokens[i] < 0 || (size_t)p->tokens[i] >= p->model->hp.n_vocab)
+            TDM_FAIL(err, TDM_ERR_FORMAT, "%s: its tokenizer gives token %d, its embedding has rows 0 to %zu",
+                     tdm__gguf_name(p->model->gguf), (int)p->tokens[i], p->model->hp.n_vocab - 1);
+    return TDM_OK;
 }
 
 /* Natural logarithm of the probability that logits [n] give to id. */
@@ -73,7 +79,7 @@ static tdm_status write_header(const perplexity *p, tdm_error *err)
 {
     uint64_t head[3] = {p->model->hp.n_vocab, p->n_chunk, p->n_tokens};
     if (fwrite("TDMLOGI1", 8, 1, p->logits_file) != 1 || fwrite(head, sizeof head, 1, p->logits_file) != 1)
-        TDM_FAIL(err, TDM_ERR_IO, "the logits' header cannot be written (errno %d)", errno);
+        return tdm__fail_os(err, errno, "the logits' header cannot be written");
     return TDM_OK;
 }
 
@@ -85,15 +91,19 @@ static tdm_status read_chunk(perplexity *p, size_t begin, size_t n, tdm_error *e
         p->tokens[begin] = tdm__tokenizer_bos(p->tokenizer);
     tdm_status s = tdm__session_eval(p->session, p->tokens + begin, n, 0, p->logits, true);
     p->tokens[begin] = kept;
-    TDM_TRY(s);
+    if (s != TDM_OK)
+        TDM_FAIL(err, s, "tokens %zu to %zu cannot be read by the model", begin, begin + n - 1);
     if (p->logits_file && fwrite(p->logits, n_vocab * sizeof(float), n, p->logits_file) != n)
-        TDM_FAIL(err, TDM_ERR_IO, "the logits cannot be written (errno %d)", errno);
+        return tdm__fail_os(err, errno, "the logits cannot be written");
     if (n < p->n_chunk)
         return TDM_OK;
     for (size_t i = n / 2; i + 1 < n; i++) {
         p->nll -= log_probability(p->logits + i * n_vocab, n_vocab, p->tokens[begin + i + 1]);
         p->n_counted++;
     }
+    if (!isfinite(p->nll))
+        TDM_FAIL(err, TDM_ERR_FORMAT, "%s: the model's output at tokens %zu to %zu is not finite: the file is damaged",
+                 tdm__gguf_name(p->model->gguf), begin, begin + n - 1);
     return TDM_OK;
 }
 
@@ -102,8 +112,8 @@ static tdm_status read_all(perplexity *p, const tdm__common *common, tdm_error *
     size_t wanted = common->n_ctx > 0 ? common->n_ctx : 512;
     p->n_chunk = tdm__min_size(wanted, p->n_tokens);
     if (p->n_chunk < CHUNK_MIN)
-        TDM_FAIL(err, TDM_ERR_INVAL, "%zu tokens in chunks of %zu: at least %d of each are needed", p->n_tokens, wanted,
-                 CHUNK_MIN);
+        TDM_FAIL(err, TDM_ERR_INVAL, "the text of -f has %zu tokens and -c is %zu: each must be at least %d",
+                 p->n_tokens, wanted, CHUNK_MIN);
     if (p->n_chunk > p->model->hp.n_ctx_train)
         TDM_FAIL(err, TDM_ERR_LIMIT, "-c is %zu, the model's context is %zu", p->n_chunk, p->model->hp.n_ctx_train);
     tdm__session_options o = {
@@ -151,12 +161,13 @@ static tdm_status run_with_file(perplexity *p, const char *name, const char *tex
                                 const tdm__common *common, tdm_error *err)
 {
     if (logits && !(p->logits_file = fopen(logits, "wbe")))
-        TDM_FAIL(err, TDM_ERR_IO, "%s: cannot be written (errno %d)", logits, errno);
+        return tdm__fail_os(err, errno, "%.200s cannot be written", logits);
     tdm_status s = run(p, name, text, common, err);
     if (p->logits_file && fclose(p->logits_file) != 0 && s == TDM_OK)
-        s = tdm__fail(err, TDM_ERR_IO, "%s: cannot be written (errno %d)", logits, errno);
-    if (s != TDM_OK && p->logits_file)
-        remove(logits);
+        s = tdm__fail_os(err, errno, "%.200s cannot be written", logits);
+    struct stat st;
+    if (s != TDM_OK && p->logits_file && lstat(logits, &st) == 0 && S_ISREG(st.st_mode))
+        remove(logits); /* half a file; a pipe or a device stays */
     return s;
 }
 
