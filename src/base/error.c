@@ -46,6 +46,17 @@ static void cut_at_character(char *msg, size_t cap, int n)
         msg[lead - 1] = '\0';
 }
 
+/* A sentence may quote a file's or a server's bytes: none of them may drive a terminal or begin a line of a log. */
+static void replace_controls(char *msg)
+{
+    for (unsigned char *p = (unsigned char *)msg; *p; p++)
+        if (*p < 0x20 || *p == 0x7F || (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0)) {
+            if (*p == 0xC2)
+                *p++ = '?'; /* C1, in two bytes */
+            *p = '?';
+        }
+}
+
 tdm_status tdm__fail(tdm_error *err, tdm_status code, const char *fmt, ...)
 {
     if (!err)
@@ -55,6 +66,7 @@ tdm_status tdm__fail(tdm_error *err, tdm_status code, const char *fmt, ...)
     int n = vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
     cut_at_character(err->msg, sizeof err->msg, n);
+    replace_controls(err->msg);
     err->code = code;
     return code;
 }

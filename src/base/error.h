@@ -8,7 +8,7 @@
 #include "tandem/status.h"
 
 /* Writes code and the formatted sentence into *err (if given) and returns code. Long sentences are cut at a
- * UTF-8 border. */
+ * UTF-8 border, control characters become '?'. */
 __attribute__((format(printf, 3, 4))) tdm_status tdm__fail(tdm_error *err, tdm_status code, const char *fmt, ...);
 
 /* The same for a failed system call: "sentence: reason". ENOENT gives ERR_NOT_FOUND, ENOMEM ERR_NOMEM, all else

@@ -69,6 +69,14 @@ static void fail_long(tdm_error *err, size_t pad, const char *character)
     tdm__fail(err, TDM_ERR_LIMIT, "%s", text);
 }
 
+static void control_characters_do_not_reach_a_sentence(void **state)
+{
+    (void)state;
+    tdm_error err;
+    tdm__fail(&err, TDM_ERR_FORMAT, "m.gguf: \"%s\"", "a\x1b[2J\nb\r\x7f\xc2\x9b" "c\xc2\xa0\xe4\xb8\xad\xc2");
+    assert_string_equal(err.msg, "m.gguf: \"a?[2J?b????" "c\xc2\xa0\xe4\xb8\xad\xc2\"");
+}
+
 static void long_errors_are_cut_between_characters(void **state)
 {
     (void)state;
@@ -265,6 +273,7 @@ int main(void)
         cmocka_unit_test(errors_may_be_unwanted),
         cmocka_unit_test(system_errors_get_their_reason),
         cmocka_unit_test(long_errors_are_cut_between_characters),
+        cmocka_unit_test(control_characters_do_not_reach_a_sentence),
         cmocka_unit_test(errors_that_just_fit_stay_whole),
         cmocka_unit_test(buffers_refuse_beyond_their_maximum_and_keep_their_bytes),
         cmocka_unit_test(buffers_grow_to_any_content),
