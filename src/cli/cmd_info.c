@@ -150,7 +150,7 @@ static void print_count(const char *label, const info_count *c)
 static void print_human(const tdm__gguf *g, const info *o)
 {
     char a[32];
-    printf("%-18s %s\n", "file", tdm__gguf_name(g));
+    printf("%-18s %s\n", "file", tdm__gguf_path(g));
     printf("%-18s %sB (GGUF version %" PRIu32 ")\n", "size", scaled(tdm__gguf_file_bytes(g), a, sizeof a),
            tdm__gguf_version(g));
     print_text("name", &o->name);
@@ -227,7 +227,7 @@ static json_t *json_tokenizer(const info *o)
 static int print_json(const tdm__gguf *g, const info *o)
 {
     char file[4096];
-    clean(tdm__str_from(tdm__gguf_name(g)), file, sizeof file);
+    clean(tdm__str_from(tdm__gguf_path(g)), file, sizeof file);
     json_t *root = json_object();
     int failed = json_object_set_new(root, "file", json_string(file));
     failed |= add_number(root, "file_bytes", tdm__gguf_file_bytes(g));

@@ -3,7 +3,7 @@
  * Callers on any thread submit jobs (token ids in, text events out); a bounded queue refuses what it cannot hold.
  * The engine's thread keeps n_slots sequences, each with its KV cache and the tokens in it; a job gets the free slot
  * that shares the longest prefix with its prompt, and only the rest is computed. Each turn of the loop is one batch:
- * the next token of every running answer, and a chunk of one waiting prompt. Rows do not influence each other
+ * the next token of every running answer, and a chunk of waiting prompts. Rows do not influence each other
  * (forward.h), so an answer has the same bits alone and in company. Raw text of a model: no policy here.
  */
 #ifndef TDM_ENGINE_ENGINE_H

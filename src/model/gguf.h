@@ -71,7 +71,10 @@ bool tdm__gguf_is_intact(const tdm__gguf *g);
 /* NULL-safe. */
 void tdm__gguf_close(tdm__gguf *g);
 
-const char *tdm__gguf_name(const tdm__gguf *g);    /* path or name given at open */
+/* The path or name given at open: whole, and its tail of at most 127 bytes, which leaves room in a sentence. */
+const char *tdm__gguf_path(const tdm__gguf *g);
+const char *tdm__gguf_name(const tdm__gguf *g);
+
 uint32_t tdm__gguf_version(const tdm__gguf *g);
 size_t tdm__gguf_file_bytes(const tdm__gguf *g);
 const unsigned char *tdm__gguf_bytes(const tdm__gguf *g); /* the whole file */

@@ -73,11 +73,12 @@ static tdm_status gguf_create(tdm__map map, const void *bytes, size_t len, const
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory to open a model file");
     }
     memcpy(copy, name, name_len + 1);
-    *g = (tdm__gguf){.name = copy, .map = map, .bytes = bytes, .len = len};
-    if (name_len < sizeof g->shown)
-        snprintf(g->shown, sizeof g->shown, "%s", name);
-    else
-        snprintf(g->shown, sizeof g->shown, "...%s", name + name_len - (sizeof g->shown - 4));
+    *g = (tdm__gguf){.path = copy, .map = map, .bytes = bytes, .len = len};
+    bool whole = name_len < sizeof g->shown;
+    const char *tail = whole ? name : name + name_len - (sizeof g->shown - 4);
+    while (!whole && ((unsigned char)*tail & 0xc0) == 0x80) /* not from within a character */
+        tail++;
+    snprintf(g->shown, sizeof g->shown, "%s%s", whole ? "" : "...", tail);
     tdm_status s = tdm__gguf_read(g, err);
     if (s < 0) {
         tdm__gguf_close(g);
@@ -110,13 +111,14 @@ void tdm__gguf_close(tdm__gguf *g)
     free((void *)g->kvs_by_key);
     free((void *)g->tensors_by_name);
     free(g->strings);
-    free(g->name);
+    free(g->path);
     tdm__map_close(&g->map);
     free(g);
 }
 
 bool tdm__gguf_is_intact(const tdm__gguf *g) { return tdm__map_is_intact(&g->map); }
-const char *tdm__gguf_name(const tdm__gguf *g) { return g->name; }
+const char *tdm__gguf_path(const tdm__gguf *g) { return g->path; }
+const char *tdm__gguf_name(const tdm__gguf *g) { return g->shown; }
 uint32_t tdm__gguf_version(const tdm__gguf *g) { return g->version; }
 size_t tdm__gguf_file_bytes(const tdm__gguf *g) { return g->len; }
 const unsigned char *tdm__gguf_bytes(const tdm__gguf *g) { return g->bytes; }

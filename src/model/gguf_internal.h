@@ -6,7 +6,7 @@
 #include "os/map.h"
 
 struct tdm__gguf {
-    char *name;    /* as given at open */
+    char *path;      /* as given at open */
     char shown[128]; /* its tail, short enough to leave room for the rest of a sentence */
     tdm__map map; /* ptr NULL when the bytes are the caller's */
     const unsigned char *bytes;

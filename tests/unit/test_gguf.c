@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "gguf_maker.h"
+#include "model/model.h"
 
 typedef void (*change_fn)(tdm__maker *m);
 
@@ -433,7 +434,7 @@ static void files_that_cannot_be_opened_are_named(void **state)
     assert_int_equal(tdm__gguf_open(path, &g, &err), TDM_OK);
     unlink(path);
     assert_int_equal(tdm__gguf_find(g, "a")->v.u, 1); /* deleted while open: the mapping stays */
-    assert_string_equal(tdm__gguf_name(g), path);
+    assert_string_equal(tdm__gguf_path(g), path);
     tdm__gguf_close(g);
     tdm__maker_fini(&m);
 }
@@ -449,6 +450,21 @@ static void long_paths_leave_room_for_the_sentence(void **state)
     assert_int_equal(tdm__gguf_parse("XXXXXXXX", 8, name, &g, &err), TDM_ERR_FORMAT);
     assert_non_null(strstr(err.msg, "/model.gguf is no GGUF file: it does not begin with the bytes GGUF"));
     assert_memory_equal(err.msg, "...ddd", 6);
+
+    static tdm__maker m; /* nor do the sentences of those who read from an open file */
+    tdm__model *model = NULL;
+    size_t len;
+    tdm__maker_init(&m);
+    add_small(&m);
+    unsigned char *bytes = tdm__maker_bytes(&m, &len);
+    memcpy(name + sizeof name - 126, "\xc3\xa9", 2); /* the tail would begin inside this character */
+    assert_int_equal(tdm__gguf_parse(bytes, len, name, &g, &err), TDM_OK);
+    assert_memory_equal(tdm__gguf_name(g), "...ddd", 6);
+    assert_int_equal(tdm__model_bind(g, &model, &err), TDM_ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "/model.gguf: key general.architecture is missing"));
+    tdm__gguf_close(g);
+    free(bytes);
+    tdm__maker_fini(&m);
 }
 
 static void version_2_and_a_bare_header_are_read(void **state)
