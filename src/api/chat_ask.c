@@ -75,15 +75,6 @@ static bool read_min_p(const ask_field *f, const json_t *v, tdm__chat_ask *a, td
     return true;
 }
 
-static bool read_repeat(const ask_field *f, const json_t *v, tdm__chat_ask *a, tdm__api_error *e)
-{
-    if (!read_sampling(f, v, a, e))
-        return false;
-    if (a->request.sampling.repeat_penalty <= 0)
-        return tdm__api_refuse(e, 400, NULL, f->name, "repeat_penalty must be above 0");
-    return true;
-}
-
 static bool read_integer(const ask_field *f, const json_t *v, json_int_t min, json_int_t max, json_int_t *out,
                          tdm__api_error *e)
 {
@@ -290,7 +281,7 @@ static const ask_field fields[] = {
     {.name = "top_p", .read = read_top_p, .offset = SAMPLING(top_p), .min = 0, .max = 1},
     {.name = "top_k", .read = read_top_k},
     {.name = "min_p", .read = read_min_p, .offset = SAMPLING(min_p), .min = 0, .max = 1},
-    {.name = "repeat_penalty", .read = read_repeat, .offset = SAMPLING(repeat_penalty), .min = 0, .max = 2},
+    {.name = "repeat_penalty", .read = read_sampling, .offset = SAMPLING(repeat_penalty), .min = 0.125, .max = 2},
     {.name = "presence_penalty", .read = read_sampling, .offset = SAMPLING(presence_penalty), .min = -2, .max = 2},
     {.name = "frequency_penalty", .read = read_sampling, .offset = SAMPLING(frequency_penalty), .min = -2, .max = 2},
     {.name = "seed", .read = read_seed},

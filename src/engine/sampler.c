@@ -40,7 +40,7 @@ tdm_status tdm__sampling_check(const tdm__sampling *p, tdm_error *err)
         {"top_k", (double)p->top_k, 0, INT32_MAX, false, false},
         {"top_p", (double)p->top_p, 0, 1, true, false},
         {"min_p", (double)p->min_p, 0, 1, false, true},
-        {"repeat_penalty", (double)p->repeat_penalty, 0, 2, true, false},
+        {"repeat_penalty", (double)p->repeat_penalty, 0.125, 2, false, false}, /* logits are divided by it */
         {"presence_penalty", (double)p->presence_penalty, -2, 2, false, false},
         {"frequency_penalty", (double)p->frequency_penalty, -2, 2, false, false},
         {"penalty_last_n", (double)p->penalty_last_n, 0, INT32_MAX, false, false},

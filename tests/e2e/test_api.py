@@ -102,7 +102,7 @@ def test_a_body_over_the_limit_is_a_413(daemon):
     ({"temperature": -0.1}, "temperature", None), ({"temperature": True}, "temperature", None),
     ({"top_p": 1.5}, "top_p", None), ({"presence_penalty": -3}, "presence_penalty", None),
     ({"frequency_penalty": 2.5}, "frequency_penalty", None), ({"min_p": 1}, "min_p", None),
-    ({"repeat_penalty": 0}, "repeat_penalty", None), ({"top_k": -1}, "top_k", None),
+    ({"repeat_penalty": 0}, "repeat_penalty", None), ({"repeat_penalty": 1e-38}, "repeat_penalty", None), ({"top_k": -1}, "top_k", None),
     ({"max_tokens": 0}, "max_tokens", None), ({"max_tokens": -1}, "max_tokens", None),
     ({"max_tokens": 1.5}, "max_tokens", None), ({"max_completion_tokens": 0}, "max_completion_tokens", None),
     ({"max_tokens": 5, "max_completion_tokens": 6}, "max_completion_tokens", None),
@@ -477,7 +477,7 @@ def test_a_drain_has_an_end_and_a_second_signal_hurries():
 
 @pytest.mark.skipif(not TANDEM.exists(), reason=f"{TANDEM} is not built")
 @pytest.mark.parametrize("args,code,says", [
-    (["--listen", "0.0.0.0:0"], 1, "no loopback address"), (["--listen", "localhost"], 1, "no numeric address"),
+    (["--listen", "0.0.0.0:0"], 1, "no loopback address"), (["--listen", "localhost"], 2, "no numeric address"),
     (["-m", "no-such-model"], 1, "no-such-model"), (["-m", "./missing.gguf"], 1, "./missing.gguf"),
     (["--config", "x"], 2, "--config"), (["--queue", "-1"], 2, "--queue"),
     (["--parallel", "100000"], None, "--parallel")])
