@@ -124,11 +124,9 @@ int tdm__cmd_serve(int argc, char **argv)
                             &s.common, NULL, 0, &n_args, &code))
         return code;
     tdm_error err = {0};
-    if (s.common.n_parallel > SLOTS_MAX) {
-        tdm__fail(&err, TDM_ERR_INVAL, "--parallel is %zu; at most %d answers run at once", s.common.n_parallel,
-                  SLOTS_MAX);
-        return tdm__command_fail("serve", &err);
-    }
+    if (s.common.n_parallel > SLOTS_MAX)
+        return tdm__command_usage("serve", "--parallel is %zu; at most %d answers run at once", s.common.n_parallel,
+                                  SLOTS_MAX);
     tdm_status status = choose_model(&s, &err);
     if (status == TDM_OK) {
         o.listen = s.listen;
@@ -139,5 +137,7 @@ int tdm__cmd_serve(int argc, char **argv)
         status = tdm__daemon_run(&o, &err);
     }
     tdm__catalogue_close(s.catalogue);
+    if (status == TDM_ERR_INVAL) /* of the address; what goes wrong in the model is told by /healthz */
+        return tdm__command_usage("serve", "%s", err.msg);
     return status == TDM_OK ? TDM__EXIT_DONE : tdm__command_fail("serve", &err);
 }
