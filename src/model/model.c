@@ -122,17 +122,18 @@ static tdm_status bind_vocabulary(tdm__model *m, tdm_error *err)
 /* Tensors that a block of this kind would silently leave out make it another model than its maker's. */
 static tdm_status refuse_unused(const tdm__model *m, tdm_error *err)
 {
-    static const char *const parts[] = {"attn_q_norm.weight", "attn_output.bias", "attn_sinks.weight",
-                                        "post_attention_norm.weight", "ffn_gate.bias", "ffn_down.bias"};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        tensor_name name = name_of(0, parts[i]);
-        if (tdm__gguf_tensor_find(m->gguf, tdm__str_from(name.text)))
+    static const char *const names[] = {
+        "blk.0.attn_q_norm.weight",  "blk.0.attn_k_norm.weight",         "blk.0.attn_sinks.weight",
+        "blk.0.attn_output.bias",    "blk.0.post_attention_norm.weight", "blk.0.post_ffw_norm.weight",
+        "blk.0.ffn_gate.bias",       "blk.0.ffn_up.bias",                "blk.0.ffn_down.bias",
+        "rope_factors_long.weight",  "rope_factors_short.weight",        "output.bias",
+        "rope_freqs.weight", /* last: some families read it */
+    };
+    size_t n = sizeof names / sizeof names[0] - (m->family->rope_factors != TDM__ABSENT);
+    for (size_t i = 0; i < n; i++)
+        if (tdm__gguf_tensor_find(m->gguf, tdm__str_from(names[i])))
             TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: tensor %s is not built for %s models", tdm__gguf_name(m->gguf),
-                     name.text, m->family->arch);
-    }
-    if (tdm__gguf_tensor_find(m->gguf, TDM_STR("output.bias")))
-        TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: tensor output.bias is not built for %s models",
-                 tdm__gguf_name(m->gguf), m->family->arch);
+                     names[i], m->family->arch);
     return TDM_OK;
 }
 

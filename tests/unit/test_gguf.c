@@ -467,6 +467,39 @@ static void long_paths_leave_room_for_the_sentence(void **state)
     tdm__maker_fini(&m);
 }
 
+static void tensors_that_would_be_left_out_are_refused(void **state)
+{
+    (void)state;
+    static const char *const sizes[] = {"block_count", "embedding_length", "feed_forward_length", "context_length",
+                                        "attention.head_count"};
+    static const char *const parts[] = {"rope_freqs.weight", "rope_factors_long.weight", "blk.0.ffn_up.bias",
+                                        "blk.0.attn_k_norm.weight", "output.bias"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        static tdm__maker m;
+        char key[64];
+        float ones[16] = {1, 1};
+        tdm__maker_init(&m);
+        tdm__maker_str(&m, "general.architecture", "qwen2");
+        for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+            snprintf(key, sizeof key, "qwen2.%s", sizes[k]);
+            tdm__maker_u32(&m, key, k == 1 ? 4 : 1);
+        }
+        tdm__maker_tensor_add(&m, "token_embd.weight", TDM__TYPE_F32, 2, (uint64_t[]){4, 2}, ones, 32);
+        tdm__maker_tensor_add(&m, "output_norm.weight", TDM__TYPE_F32, 1, (uint64_t[]){4}, ones, 16);
+        tdm__maker_tensor_add(&m, parts[i], TDM__TYPE_F32, 1, (uint64_t[]){2}, ones, 8);
+        tdm__gguf *g = NULL;
+        tdm__model *model = NULL;
+        unsigned char *bytes;
+        tdm_error err = {0};
+        assert_int_equal(parse_made(&m, &g, &bytes, &err), TDM_OK);
+        assert_int_equal(tdm__model_bind(g, &model, &err), TDM_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.msg, parts[i]));
+        tdm__gguf_close(g);
+        free(bytes);
+        tdm__maker_fini(&m);
+    }
+}
+
 static void version_2_and_a_bare_header_are_read(void **state)
 {
     (void)state;
@@ -495,6 +528,7 @@ int main(void)
         cmocka_unit_test(sixty_thousand_look_alike_names_are_found),
         cmocka_unit_test(files_that_cannot_be_opened_are_named),
         cmocka_unit_test(long_paths_leave_room_for_the_sentence),
+        cmocka_unit_test(tensors_that_would_be_left_out_are_refused),
         cmocka_unit_test(version_2_and_a_bare_header_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
