@@ -6,7 +6,9 @@ enum { STAGE_SIZE = 0, STAGE_EXTENSION, STAGE_SIZE_LF, STAGE_DATA, STAGE_DATA_CR
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static int after_size(tdm__http_chunk *c, char byte)
