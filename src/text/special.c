@@ -18,11 +18,6 @@ static bool is_filler(tdm__str text, int32_t id)
     return tdm__str_eq(text, (tdm__str){filler, (size_t)len});
 }
 
-static bool is_markup(tdm__str text)
-{
-    return text.len > 2 && text.ptr[0] == '<' && text.ptr[text.len - 1] == '>';
-}
-
 static int compare_specials(const void *a, const void *b)
 {
     tdm__str x = ((const tdm__special *)a)->text, y = ((const tdm__special *)b)->text;
@@ -36,7 +31,7 @@ static bool special_make(const tdm__vocabulary *v, int32_t id, tdm__special *out
     if (kind != TDM__TOKEN_CONTROL && kind != TDM__TOKEN_UNKNOWN && kind != TDM__TOKEN_USER_DEFINED)
         return false;
     tdm__str text = tdm__vocabulary_piece(v, id); /* of a user-defined one U+2581 is already a space */
-    *out = (tdm__special){text, id, kind != TDM__TOKEN_USER_DEFINED, is_markup(text)};
+    *out = (tdm__special){text, id, kind != TDM__TOKEN_USER_DEFINED, tdm__vocabulary_is_markup(v, id)};
     return text.len > 0 && !is_filler(text, id);
 }
 

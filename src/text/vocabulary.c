@@ -53,7 +53,7 @@ int32_t tdm__vocabulary_find(const tdm__vocabulary *v, tdm__str text)
 int32_t tdm__vocabulary_find_plain(const tdm__vocabulary *v, tdm__str text)
 {
     int32_t id = text.len > v->token_bytes_max ? -1 : tdm__vocabulary_find(v, text);
-    return id >= 0 && tdm__vocabulary_is_plain(v, id) ? id : -1;
+    return id >= 0 && tdm__vocabulary_is_plain(v, id) && !tdm__vocabulary_is_markup(v, id) ? id : -1;
 }
 
 int32_t tdm__vocabulary_find_word(const tdm__vocabulary *v, tdm__str word)

@@ -90,10 +90,19 @@ static inline bool tdm__vocabulary_is_plain(const tdm__vocabulary *v, int32_t id
            (kind != TDM__TOKEN_BYTE || v->form == TDM__VOCABULARY_BYTES);
 }
 
+/* Whether the token is user-defined and looks like markup of a protocol, as <tool_call> does: it is matched whole where
+ * that is allowed (special.h), and merges never make it. */
+static inline bool tdm__vocabulary_is_markup(const tdm__vocabulary *v, int32_t id)
+{
+    tdm__str text = tdm__vocabulary_text(v, id);
+    return v->kinds[id] == TDM__TOKEN_USER_DEFINED && text.len > 2 && text.ptr[0] == '<' &&
+           text.ptr[text.len - 1] == '>';
+}
+
 /* The token with this text, spelled as in the file, or -1. */
 int32_t tdm__vocabulary_find(const tdm__vocabulary *v, tdm__str text);
 
-/* The same among plain tokens. */
+/* The same among plain tokens that are no markup. */
 int32_t tdm__vocabulary_find_plain(const tdm__vocabulary *v, tdm__str text);
 
 /* The token whose bytes are the word's, in a BYTES vocabulary, or -1. */

@@ -1,8 +1,8 @@
 /* vocabulary_merges.c - tokenizer.ggml.merges: "left right", the earlier goes first.
  *
  * As in the vendors' library a merge whose parts or result are no tokens is an error, and of two equal merges the
- * later one counts. Beyond the vendors: a merge that would make a control token, or is made of one, is left out, so
- * that no spelling of plain text becomes one.
+ * later one counts. Beyond the vendors: a merge that would make a control token or markup, or is made of a control
+ * token, is left out, so that no spelling of plain text becomes one.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -44,7 +44,8 @@ static tdm_status read_merge(tdm__vocabulary *v, tdm__str entry, size_t i, tdm_e
                  left < 0    ? "its first part"
                  : right < 0 ? "its second part"
                              : "what it makes");
-    if (tdm__vocabulary_is_plain(v, left) && tdm__vocabulary_is_plain(v, right) && tdm__vocabulary_is_plain(v, made))
+    if (tdm__vocabulary_is_plain(v, left) && tdm__vocabulary_is_plain(v, right) &&
+        tdm__vocabulary_is_plain(v, made) && !tdm__vocabulary_is_markup(v, made))
         v->merges[pair_slot(v, left, right)] = (tdm__merge){left, right, (uint32_t)i, made};
     return TDM_OK;
 }

@@ -228,6 +228,30 @@ static void no_spelling_of_plain_text_makes_a_control_token(void **state)
     unmake(&m);
 }
 
+static void no_merge_of_plain_text_makes_markup(void **state)
+{
+    (void)state;
+    static const uint8_t nothing[4] = {0}, all[4] = {1, 1, 1, 1};
+    tdm__tiny_vocabulary v;
+    tdm__tiny_vocabulary_pieces(&v);
+    v.types[1] = 4; /* <s>, which "<s" and ">" make */
+    made m = make(&v);
+    EXPECT(m.t, "<s>", nothing, TDM__TINY_PIECE_MARK, TDM__TINY_PIECE_LESS_S, TDM__TINY_PIECE_MORE);
+    EXPECT(m.t, "<s>", all, 1);
+    EXPECT(m.t, "<s>", NULL, 1);
+    unmake(&m);
+    tdm__tiny_vocabulary_bytes(&v, "qwen2");
+    v.tokens[TDM__TINY_UNUSED] = "<=";
+    v.types[TDM__TINY_UNUSED] = 1;
+    v.tokens[TDM__TINY_CALL] = "<=>";
+    v.merges[v.n_merges++] = "< =";
+    v.merges[v.n_merges++] = "<= >";
+    m = make(&v);
+    EXPECT(m.t, "<=>", nothing, TDM__TINY_UNUSED, '>');
+    EXPECT(m.t, "<=>", all, TDM__TINY_CALL);
+    unmake(&m);
+}
+
 static void pieces_take_a_space_before_and_fall_back_to_bytes(void **state)
 {
     (void)state;
@@ -442,6 +466,7 @@ int main(void)
         cmocka_unit_test(control_tokens_need_trusted_bytes),
         cmocka_unit_test(user_defined_tokens_match_but_markup_needs_trust_where_there_is_provenance),
         cmocka_unit_test(no_spelling_of_plain_text_makes_a_control_token),
+        cmocka_unit_test(no_merge_of_plain_text_makes_markup),
         cmocka_unit_test(pieces_take_a_space_before_and_fall_back_to_bytes),
         cmocka_unit_test(a_byte_without_a_token_gives_none),
         cmocka_unit_test(more_ids_than_there_is_room_for_is_an_error),
