@@ -114,6 +114,10 @@ static void end_cancelled(tdm__engine *e, bool all)
 {
     bool someone_lost = false;
     atomic_store(&e->interrupt, false);
+    pthread_mutex_lock(&e->mutex);
+    if (e->stop) /* its interrupt may just have been cleared */
+        atomic_store(&e->interrupt, true);
+    pthread_mutex_unlock(&e->mutex);
     for (size_t i = 0; i < e->n_slots; i++) {
         tdm__slot *s = &e->slots[i];
         if (s->job && (all || atomic_load(&s->job->cancelled)))

@@ -137,6 +137,17 @@ static tdm_status refuse_unused(const tdm__model *m, tdm_error *err)
     return TDM_OK;
 }
 
+static tdm_status refuse_architecture(const tdm__model *m, tdm__str arch, tdm_error *err)
+{
+    char built[128];
+    int n, at = 0;
+    const tdm__family *all = tdm__family_all(&n);
+    for (int i = 0; i < n && at < (int)sizeof built; i++)
+        at += snprintf(built + at, sizeof built - (size_t)at, "%s%s", i ? ", " : "", all[i].arch);
+    TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not built, built are %s", tdm__gguf_name(m->gguf),
+             (int)(arch.len < 64 ? arch.len : 64), arch.ptr, built);
+}
+
 static tdm_status bind_all(tdm__model *m, tdm_error *err)
 {
     tdm__str arch = {0};
@@ -145,8 +156,7 @@ static tdm_status bind_all(tdm__model *m, tdm_error *err)
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s: key general.architecture is missing", tdm__gguf_name(m->gguf));
     m->family = tdm__family_find(arch);
     if (!m->family)
-        TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not built, built are llama and qwen2",
-                 tdm__gguf_name(m->gguf), (int)(arch.len < 64 ? arch.len : 64), arch.ptr);
+        return refuse_architecture(m, arch, err);
     TDM_TRY(tdm__hparams_read(m->gguf, m->family, &m->hp, err));
     TDM_TRY(bind_vocabulary(m, err));
     TDM_TRY(refuse_unused(m, err));

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -54,7 +55,8 @@ int tdm__isa_parse(const char *name, tdm__isa *out)
 int tdm__cpu_count(void)
 {
     cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    bool known = sched_getaffinity(0, sizeof set, &set) == 0; /* fails on machines of more than 1,024 processors */
+    int n = known ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
     tdm__cgroup_limits limits;
     tdm__cgroup_read("/proc/self/cgroup", "/sys/fs/cgroup", &limits);
     if (limits.cores > 0 && limits.cores < n)
