@@ -244,7 +244,7 @@ static void deadline_passed(evutil_socket_t fd, short what, void *user)
 static void turn_away(evutil_socket_t fd)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
-                                 "Content-Type: application/json\r\nContent-Length: 116\r\n\r\n"
+                                 "Content-Type: application/json\r\nContent-Length: 118\r\n\r\n"
                                  "{\"error\":{\"message\":\"too many connections are open\",\"type\":"
                                  "\"server_error\",\"param\":null,\"code\":\"too_many_connections\"}}";
     if (send((int)fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {

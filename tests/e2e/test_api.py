@@ -336,7 +336,9 @@ def test_too_many_connections_are_turned_away_and_then_served():
         held = [d.connect() for _ in range(256)]
         time.sleep(0.2)
         with d.connect() as s:
-            assert read_response(s)[0] == 503
+            status, headers, body = read_response(s)
+            assert int(headers["content-length"]) == len(body)
+            assert status == 503 and json.loads(body)["error"]["code"] == "too_many_connections"
         for s in held:
             s.close()
         time.sleep(0.1)
@@ -469,7 +471,8 @@ def test_a_drain_has_an_end_and_a_second_signal_hurries():
             for _ in range(signals):
                 d.process.send_signal(signal.SIGINT)
                 time.sleep(0.05)
-            status, _, body = read_response(s)
+            status, headers, body = read_response(s)
+            assert int(headers["content-length"]) == len(body)
             assert status == 503 and json.loads(body)["error"]["code"] == "stopping"
         assert d.process.wait(5) == 0
 
