@@ -93,6 +93,7 @@ def resident_bytes(pid):
     return fields
 
 
+@pytest.mark.skipif("TANDEM_SANITIZED" in os.environ, reason="a sanitizer's own memory would be counted")
 @pytest.mark.skipif(not QWEN, reason="needs the Qwen 0.5B weights")
 def test_memory_beside_the_file_stays_below_15_per_cent_and_the_cache():
     """Qwen 0.5B, a context of 4,096 that is really filled: 24 layers x 2 x 128 values x 2 bytes a position."""
