@@ -1,5 +1,6 @@
 /* test_request.c - the spine over a tiny random model: states, decision, trust, refusals, cancels, ends. */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,11 +27,16 @@ typedef struct reply {
     tdm__finish finish;
     tdm_error error;
     tdm__job_timings timings;
+    pthread_mutex_t *gate; /* DECISION waits for it; NULL: none */
 } reply;
 
 static void collect(void *user, const tdm__event *ev)
 {
     reply *r = user;
+    if (r->gate && ev->kind == TDM__EVENT_DECISION) {
+        pthread_mutex_lock(r->gate);
+        pthread_mutex_unlock(r->gate);
+    }
     if (r->n_kinds < LOG_MAX - 1)
         r->kinds[r->n_kinds++] = ev->kind == TDM__EVENT_DECISION ? 'D' : ev->kind == TDM__EVENT_TEXT ? 'T' : 'E';
     snprintf(r->decision_id, sizeof r->decision_id, "%s", ev->decision_id);
@@ -256,9 +262,14 @@ static void more_than_slots_and_queue_hold_is_refused(void **state)
     json_t *messages = user_says("a long answer please");
     tdm__chat_request q = question(messages, 0);
     q.sampling.temperature = 2;
-    for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++)
-        assert_int_equal(start(s, &q, &r[i], &err), TDM_OK);
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* a tiny model would answer the first before the last is asked */
+    pthread_mutex_lock(&gate);
+    for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++) {
+        r[i] = (reply){.gate = &gate};
+        assert_int_equal(tdm__request_start(s, &q, collect, &r[i], &r[i].request, &err), TDM_OK);
+    }
     assert_int_equal(start(s, &q, &r[N_SLOTS + N_QUEUE], &err), TDM_ERR_BUSY);
+    pthread_mutex_unlock(&gate);
     assert_string_equal(err.msg, "5 answers are running or waiting, no more are taken");
     for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++) {
         tdm__request_destroy(&r[i].request);
