@@ -87,6 +87,7 @@ static tdm_status prepare(tdm__request *r, tdm_error *err)
                             ? TDM_ERR_CANCELLED
                             : tdm__engine_submit(s->engine, &r->params, on_job_event, r, &r->job, err);
     pthread_mutex_unlock(&r->mutex);
+    r->params.prompt = NULL; /* the engine has its copy */
     free(ids);
     return status;
 }
