@@ -67,10 +67,17 @@ class Daemon:
         return json.loads(self.get("/healthz")[2])
 
     def wait_ready(self, seconds=120):
+        return self.wait_state("ready", seconds)
+
+    def wait_state(self, state, seconds):
+        return self.wait_health("state", state, seconds)
+
+    def wait_health(self, name, value, seconds=10):
+        """Until /healthz says so; fails after the given seconds."""
         deadline = time.monotonic() + seconds
-        while self.health()["state"] != "ready":
+        while self.health()[name] != value:
             assert time.monotonic() < deadline and self.process.poll() is None, self.text()
-            time.sleep(0.05)
+            time.sleep(0.005)
         return self
 
     def wait_idle(self, seconds):

@@ -182,15 +182,16 @@ def test_errors_are_shown_and_can_be_tried_again(page):
 
 
 def test_the_page_opens_while_the_model_is_on_its_way(tmp_path):
-    d = Daemon([FAKE, "127.0.0.1:0", "load_ms=4000"])
-    browser = open_browser(tmp_path, "--lang=en-US")
+    gate = tmp_path / "the model is here"
+    d = Daemon([FAKE, "127.0.0.1:0", f"load_gate={gate}"])
+    browser = open_browser(tmp_path / "profile", "--lang=en-US")
     try:
         browser.get(d.url + "/")
-        wait(browser, lambda: "%" in browser.find_element(By.ID, "banner-text").text)
+        wait(browser, lambda: "38%" in browser.find_element(By.ID, "banner-text").text)
         browser.find_element(By.ID, "prompt").send_keys("early")
         assert not browser.find_element(By.ID, "send").is_enabled()
-        time.sleep(1.5)
         shot(browser, "downloading")
+        gate.touch()
         wait(browser, lambda: not browser.find_element(By.ID, "banner").is_displayed())
         wait(browser, lambda: browser.find_element(By.ID, "send").is_enabled())
     finally:

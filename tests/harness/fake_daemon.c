@@ -1,24 +1,26 @@
 /* fake_daemon.c - the daemon of src/api over the fake service, for tests that need no model.
  *
- * usage: fake_daemon ADDR:PORT [NAME=VALUE]...   slots, queue, word_ms, prompt_ms, load_ms, drain_ms
+ * usage: fake_daemon ADDR:PORT [NAME=VALUE]...   slots, queue, word_ms, prompt_ms, drain_ms, timeout_ms;
+ *        load_gate=PATH: the model is on its way, at 38%, until PATH exists. A test opens the gate when it has seen
+ *        what it came for, so no test depends on how fast a machine starts a browser.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "api/daemon.h"
 #include "fake_service.h"
 
-static int load_ms;
+static const char *load_gate; /* NULL: the model is there at once */
 
-/* "Downloads" for load_ms, in hundred steps. */
 static tdm_status load(void *user, tdm__service *s, const atomic_bool *stop, tdm_error *err)
 {
     (void)user;
-    for (int percent = 0; percent < 100 && load_ms > 0 && !atomic_load(stop); percent++) {
-        tdm__service_set_downloading(s, percent);
-        struct timespec step = {.tv_sec = load_ms / 100000, .tv_nsec = (long)(load_ms % 100000) * 10000};
+    while (load_gate && !atomic_load(stop) && access(load_gate, F_OK) != 0) {
+        tdm__service_set_downloading(s, 38);
+        const struct timespec step = {.tv_nsec = 10000000};
         nanosleep(&step, NULL);
     }
     return tdm__service_load(s, "fake.gguf", "fake-echo-1", NULL, err);
@@ -45,8 +47,8 @@ int main(int argc, char **argv)
             fake.word_ms = n;
         else if (tdm__str_eq(name, TDM_STR("prompt_ms")))
             fake.prompt_ms = n;
-        else if (tdm__str_eq(name, TDM_STR("load_ms")))
-            load_ms = n;
+        else if (tdm__str_eq(name, TDM_STR("load_gate")))
+            load_gate = eq + 1;
         else if (tdm__str_eq(name, TDM_STR("drain_ms")))
             o.drain_ms = n;
         else if (tdm__str_eq(name, TDM_STR("timeout_ms")))
