@@ -1,0 +1,24 @@
+/* case_folder.h - the cases of one device or desk: DIR/ID.json, each replaced as a whole and only by a longer one. */
+#ifndef TDM_FILING_CASE_FOLDER_H
+#define TDM_FILING_CASE_FOLDER_H
+
+#include "filing/filing.h"
+
+enum { TDM__CASES_MAX = 256 };
+
+typedef struct tdm__case_folder {
+    tdm__filing_case **cases; /* by id */
+    size_t n;
+} tdm__case_folder;
+
+/* Reads what is there; a file that is no good case is an error that names it in *err and counts as no case (nothing
+ * opens by it). A folder that is missing is empty. */
+tdm_status tdm__case_folder_read(const char *dir, const tdm__keyring *keys, int64_t now_unix_s, tdm__case_folder *out,
+                                 tdm_error *err);
+void tdm__case_folder_fini(tdm__case_folder *f);
+
+/* Verifies json as a case, checks growth against the file that is there, replaces it. */
+tdm_status tdm__case_folder_put(const char *dir, tdm__str json, const tdm__keyring *keys, int64_t now_unix_s,
+                                tdm_error *err);
+
+#endif

@@ -1,0 +1,86 @@
+/* device.h - what this device is while it runs: its record, the rules in force, consents, journal, screen, profiles.
+ *
+ * One folder holds all of it (HOME/state): policy.json (trust.h), device.json, filings/, usage.sqlite, journal. A
+ * changed policy or filing is verified, written as a whole, and then becomes a new immutable set of rules; requests
+ * that run keep the set that they were decided by, and look whether it still stands before each byte to a partner.
+ * Once a record is installed the built-in market ZZ cannot come back. Any thread.
+ */
+#ifndef TDM_REQUEST_DEVICE_H
+#define TDM_REQUEST_DEVICE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/journal.h"
+#include "partner/profile.h"
+#include "route/decide.h"
+#include "route/rules.h"
+#include "screen/screen.h"
+#include "tandem/status.h"
+#include "usage/usage.h"
+
+typedef struct tdm__device tdm__device;
+
+/* state_dir is made when missing (0700). record_path: a record to install ("" none; one that differs from what is
+ * installed replaces it only when it is of the same device and newer). A record that does not verify is installed all
+ * the same: everything is then off with the reason. */
+tdm_status tdm__device_open(const char *state_dir, const char *record_path, tdm__device **out, tdm_error *err);
+void tdm__device_close(tdm__device *d); /* NULL-safe */
+
+/* The rules of the moment with what belongs to them; immutable, counted. release when the request has ended. */
+typedef struct tdm__rules_set {
+    const tdm__rules *rules;
+    const tdm__screen *screen;
+    uint64_t generation; /* grows with each change */
+} tdm__rules_set;
+
+const tdm__rules_set *tdm__device_acquire(tdm__device *d);
+void tdm__device_release(tdm__device *d, const tdm__rules_set *s);
+
+/* Whether the set is still the one in force. */
+bool tdm__device_is_current(tdm__device *d, const tdm__rules_set *s);
+
+/* The signed profile of a partner in that set; borrowed until release. ERR_NOT_FOUND. */
+tdm_status tdm__device_profile(tdm__device *d, const tdm__rules_set *s, const char *partner,
+                               const tdm__partner_profile **out, tdm_error *err);
+
+/* For the loader: the model that is loaded now. */
+void tdm__device_set_model(tdm__device *d, const char *sha256, size_t device_tokens_max);
+
+/* Owner's: a new state of the repository (bundle), a case with a new entry. Verified, durable, in force when they
+ * return. *fault is the update's code. */
+tdm_status tdm__device_put_policy(tdm__device *d, tdm__str bundle, tdm__trust_fault *fault, tdm_error *err);
+tdm_status tdm__device_put_filing(tdm__device *d, tdm__str case_json, tdm_error *err);
+
+/* Airplane mode. */
+void tdm__device_set_network(tdm__device *d, bool is_off);
+bool tdm__device_network_is_off(tdm__device *d);
+
+/* Breaker of a partner, by what its calls came to. */
+void tdm__device_note_partner(tdm__device *d, const char *partner, bool was_fine);
+
+tdm__usage *tdm__device_usage(tdm__device *d);
+tdm__journal *tdm__device_journal(tdm__device *d);
+
+/* What is asked of a decision from outside; the rest (clock, states, consents, random) is the device's. */
+typedef struct tdm__ask {
+    const char *feature;
+    const char *named_partner; /* "" */
+    size_t prompt_tokens;
+    bool has_attachments;
+    tdm__backend_state own_state;
+} tdm__ask;
+
+/* Fills the facts of the moment and decides under s. ERR_IO when there are no random bytes. */
+tdm_status tdm__device_decide(tdm__device *d, const tdm__rules_set *s, const tdm__ask *ask, tdm__decision *out,
+                              tdm_error *err);
+
+/* GET /v1/features: {NAME:{state,reason,text,text_zh,..}} for every feature that tandem knows or the policy names. */
+json_t *tdm__device_features(tdm__device *d, tdm__backend_state own_state, int percent);
+
+/* GET /v1/device: record, market, policy version and freshness, demo, cases in short. */
+json_t *tdm__device_json(tdm__device *d);
+
+#endif

@@ -1,0 +1,50 @@
+/* screen.h - the literal terms of a signed pack, found in what is asked and in what is answered.
+ *
+ * One automaton for all terms (Aho-Corasick over bytes, ASCII letters without case). A stream releases a byte as soon
+ * as no term can still begin at or before it that is not decided: exactly the longest suffix that is a prefix of some
+ * term is held back. Normalisation, personal data and other actions than stop come later, in this folder.
+ */
+#ifndef TDM_SCREEN_SCREEN_H
+#define TDM_SCREEN_SCREEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "tandem/status.h"
+
+typedef struct tdm__screen tdm__screen; /* immutable; any thread */
+
+/* packs: the JSON of each: {"_type":"pack","name":..,"version":n,"terms":[{"id":..,"term":..}]}. At most 100,000 terms
+ * of 1 to 256 bytes. No pack gives a screen that stops nothing. */
+tdm_status tdm__screen_create(const tdm__str *packs, size_t n_packs, tdm__screen **out, tdm_error *err);
+void tdm__screen_destroy(tdm__screen *s); /* NULL-safe */
+
+/* Bytes that a stream may have to hold back: the longest term less one. */
+size_t tdm__screen_hold_max(const tdm__screen *s);
+
+typedef struct tdm__screen_hit {
+    const char *rule; /* the term's id; borrowed from the screen */
+    size_t begin, end; /* bytes of the stream */
+} tdm__screen_hit;
+
+/* Whether text holds a term; the first one by its end. */
+bool tdm__screen_find(const tdm__screen *s, tdm__str text, tdm__screen_hit *hit);
+
+/* One text that comes in pieces. State is two words: it may be copied. */
+typedef struct tdm__screen_stream {
+    const tdm__screen *screen;
+    uint32_t state;
+    size_t n_seen;     /* bytes taken */
+    size_t n_released; /* bytes that may leave: [0, n_released) of the stream */
+} tdm__screen_stream;
+
+void tdm__screen_stream_init(tdm__screen_stream *t, const tdm__screen *s);
+/* Takes a piece. True: a term is complete, *hit says which; what was not released before the call must never be, and
+ * no more is taken. False: t->n_released has grown to what may leave now. */
+bool tdm__screen_push(tdm__screen_stream *t, tdm__str piece, tdm__screen_hit *hit);
+/* The text has ended: everything may leave. */
+void tdm__screen_end(tdm__screen_stream *t);
+
+#endif
