@@ -24,7 +24,7 @@ typedef struct tdm__endpoint {
     const char *pin_sha256;  /* of the public key (SPKI), base64 as curl takes it; NULL: none */
 } tdm__endpoint;
 
-typedef struct tdm__transfer_post {
+typedef struct tdm__transfer_message {
     const char *decision_id; /* refused when empty: no byte without a decision */
     const char *market;
     const char *dns_server;  /* "address:port"; a host that is a name is refused when empty */
@@ -39,7 +39,7 @@ typedef struct tdm__transfer_post {
     tdm_status (*on_head)(void *user, int http_status, const char *content_type, tdm_error *err);
     tdm_status (*on_bytes)(void *user, tdm__str bytes, tdm_error *err);
     void *user;
-} tdm__transfer_post;
+} tdm__transfer_message;
 
 typedef struct tdm__transfer_result {
     char peer[64];                   /* address:port that we were connected to, "" when never */
@@ -50,7 +50,7 @@ typedef struct tdm__transfer_result {
 
 /* Blocks; any thread. result is filled as far as it came, also on failure. ERR_INVAL the endpoint is not allowed (no
  * byte left), ERR_UPSTREAM, ERR_TIMEOUT, ERR_CANCELLED, ERR_LIMIT, or what a callback gave. */
-tdm_status tdm__transfer_post(const tdm__transfer_post *t, tdm__transfer_result *result, tdm_error *err);
+tdm_status tdm__transfer_post(const tdm__transfer_message *t, tdm__transfer_result *result, tdm_error *err);
 
 /* Whether the endpoint may be connected to at all. */
 tdm_status tdm__endpoint_check(const tdm__endpoint *e, const char *dns_server, tdm_error *err);
