@@ -33,10 +33,18 @@ typedef enum tdm__option_kind {
     TDM__OPTION_COUNT, /* size_t *  within min .. max */
     TDM__OPTION_U64,   /* uint64_t * */
     TDM__OPTION_REAL,  /* double *  within min .. max */
+    TDM__OPTION_TEXTS, /* tdm__texts *: the one kind of which each that comes is kept */
 } tdm__option_kind;
 
+enum { TDM__TEXTS_MAX = 64 };
+
+typedef struct tdm__texts {
+    const char *items[TDM__TEXTS_MAX]; /* in the order of the call */
+    size_t n;
+} tdm__texts;
+
 /* One row an option: the table is the parser and the help. out keeps what it held when the option does not come; the
- * last of several wins. TEXT is borrowed from argv. */
+ * last of several wins, but for TEXTS. Texts are borrowed from argv. */
 typedef struct tdm__option {
     const char *name;  /* "--temp" or "-p" */
     const char *value; /* what the help calls the value, NULL for flags */

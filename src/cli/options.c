@@ -1,7 +1,7 @@
 /* options.c - a command's table of options is its parser and its help.
  *
- * "--name value", "--name=value" and "-p value" are read; "--" ends the options; the last of several wins. What is
- * wrong is said in one line that names the option, the value and the limit, and for a name that is none the nearest.
+ * "--name value", "--name=value" and "-p value" are read; "--" ends the options; the last of several wins, but
+ * for the kind that collects. What is wrong is said in one line that names the option, the value and the limit, and for a name that is none the nearest.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -92,6 +92,15 @@ static int parse_real(const parser *p, const tdm__option *row, const char *text)
     return TDM__EXIT_DONE;
 }
 
+static int collect(const parser *p, const tdm__option *row, const char *text)
+{
+    tdm__texts *texts = row->out;
+    if (texts->n == TDM__TEXTS_MAX)
+        return tdm__command_usage(p->command, "%s comes more than %d times", row->name, TDM__TEXTS_MAX);
+    texts->items[texts->n++] = text;
+    return TDM__EXIT_DONE;
+}
+
 static int store(const parser *p, const tdm__option *row, const char *text)
 {
     switch (row->kind) {
@@ -106,6 +115,8 @@ static int store(const parser *p, const tdm__option *row, const char *text)
         return parse_count(p, row, text);
     case TDM__OPTION_REAL:
         return parse_real(p, row, text);
+    case TDM__OPTION_TEXTS:
+        return collect(p, row, text);
     }
     return TDM__EXIT_FAILED;
 }

@@ -22,6 +22,7 @@ typedef struct parsed {
     size_t count;
     uint64_t seed;
     double real;
+    tdm__texts texts;
     tdm__common common;
     const char *args[ARGS_MAX];
     size_t n_args;
@@ -38,6 +39,7 @@ static parsed parse(int argc, char **argv)
         {"-n", "N", "a count", TDM__OPTION_COUNT, &p.count, 0, 100},
         {"--seed", "N", "any number", TDM__OPTION_U64, &p.seed, 0, 0},
         {"--temp", "T", "a real number", TDM__OPTION_REAL, &p.real, 0, 2},
+        {"--doc", "FILE", "any number of texts", TDM__OPTION_TEXTS, &p.texts, 0, 0},
         {0},
     };
     int stderr_kept = dup(STDERR_FILENO);
@@ -101,6 +103,24 @@ static void the_last_of_several_wins_and_two_dashes_end_options(void **state)
     assert_string_equal(p.text, "--flag"); /* a value may look like an option */
     assert_int_equal(p.n_args, 2);
     assert_string_equal(p.args[1], "-n");
+}
+
+static void texts_are_all_kept_in_their_order(void **state)
+{
+    (void)state;
+    parsed p = PARSE("--doc", "b", "file", "--doc=a", "--doc", "b");
+    assert_true(p.go_on);
+    assert_int_equal(p.texts.n, 3);
+    assert_string_equal(p.texts.items[0], "b");
+    assert_string_equal(p.texts.items[1], "a");
+    assert_string_equal(p.texts.items[2], "b");
+    char *argv[2 + TDM__TEXTS_MAX] = {"test"};
+    for (size_t i = 1; i < sizeof argv / sizeof argv[0]; i++)
+        argv[i] = "--doc=x";
+    assert_int_equal(parse(1 + TDM__TEXTS_MAX, argv).texts.n, TDM__TEXTS_MAX);
+    p = parse(2 + TDM__TEXTS_MAX, argv);
+    assert_true(!p.go_on && p.code == TDM__EXIT_USAGE);
+    assert_non_null(strstr(p.said, "--doc comes more than 64 times"));
 }
 
 static void wrong_calls_are_refused_in_one_line(void **state)
@@ -197,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup(values_are_read_in_each_form, set_home),
         cmocka_unit_test_setup(absent_options_keep_their_defaults, set_home),
         cmocka_unit_test_setup(the_last_of_several_wins_and_two_dashes_end_options, set_home),
+        cmocka_unit_test_setup(texts_are_all_kept_in_their_order, set_home),
         cmocka_unit_test_setup(wrong_calls_are_refused_in_one_line, set_home),
         cmocka_unit_test(home_follows_option_variable_and_xdg),
         cmocka_unit_test(slips_find_their_name_and_other_words_none),
