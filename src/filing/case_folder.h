@@ -1,4 +1,7 @@
-/* case_folder.h - the cases of one device or desk: DIR/ID.json, each replaced as a whole and only by a longer one. */
+/* case_folder.h - the cases of one device or desk: DIR/ID.json, each replaced as a whole and only by a longer one.
+ *
+ * Nothing here opens anything: the cases are handed to the rules.
+ */
 #ifndef TDM_FILING_CASE_FOLDER_H
 #define TDM_FILING_CASE_FOLDER_H
 
@@ -11,13 +14,16 @@ typedef struct tdm__case_folder {
     size_t n;
 } tdm__case_folder;
 
-/* Reads what is there; a file that is no good case is an error that names it in *err and counts as no case (nothing
- * opens by it). A folder that is missing is empty. */
+/* Reads what is there. A file that is no good case counts as no case (nothing opens by it): the status and *err are the
+ * first such file's, named, and *out holds the good ones all the same. *out may always be given to fini. A folder that
+ * is missing is empty. */
 tdm_status tdm__case_folder_read(const char *dir, const tdm__keyring *keys, int64_t now_unix_s, tdm__case_folder *out,
                                  tdm_error *err);
 void tdm__case_folder_fini(tdm__case_folder *f);
 
-/* Verifies json as a case, checks growth against the file that is there, replaces it. */
+/* Verifies json as a case, checks growth against the file that is there, replaces it as a whole (mode 0600). A file
+ * that is there and is no case is not replaced: nobody could tell what would be rolled back. Writers wait for each
+ * other (DIR/.lock). Durable when it returns; a crash leaves the old case or the new one. */
 tdm_status tdm__case_folder_put(const char *dir, tdm__str json, const tdm__keyring *keys, int64_t now_unix_s,
                                 tdm_error *err);
 
