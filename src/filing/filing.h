@@ -118,7 +118,7 @@ json_t *tdm__filing_case_json(const tdm__filing_case *c, int64_t now_unix_s);
 /* A new entry for the case (NULL with TDM__FILING_NEW: a new case). fields are the action's own (docs/formats/filing.md):
  *   NEW      id, market, features [text..], models [{partner, model, sha256 or date}..], maker, provider, demo
  *   SUBMIT   section ("maker"|"provider"), documents [{name, bytes, sha256}..]
- *   REVIEW   none; ASK, REFUSE, WITHDRAW: text; ANSWER: text, documents (optional)
+ *   REVIEW   none; ASK: text; REFUSE, WITHDRAW: text (optional); ANSWER: text, documents (optional)
  *   APPROVE  all optional: conditions [text..], expires, hypothetical (in a demo's case always true)
  * maker and provider are the filers' ids in the keyring (or one of their names there): only they act as filers here.
  * keys NULL: the new signer is not checked, as by create_unchecked. *out_json is the whole case with the entry,
