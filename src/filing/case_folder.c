@@ -149,8 +149,7 @@ static tdm_status lock_folder(const char *dir, int *fd, tdm_error *err)
     return TDM_OK;
 }
 
-static tdm_status replace(const char *dir, const tdm__filing_case *c, tdm__str json, int64_t now_unix_s,
-                          tdm_error *err)
+static tdm_status replace(const char *dir, const tdm__filing_case *c, tdm__str json, int64_t now_unix_s, tdm_error *err)
 {
     char path[PATH_MAX], name[TDM__FILING_ID_MAX + 8];
     snprintf(name, sizeof name, "%s.json", tdm__filing_case_id(c));

@@ -72,8 +72,7 @@ static tdm_status check_signer(const tdm__filing_case *c, const tdm__filing_entr
     return fail_signer(c, e, worst, err);
 }
 
-static tdm_status check_links(const tdm__filing_case *c, const tdm__filing_entry *e, int64_t now_unix_s,
-                              tdm_error *err)
+static tdm_status check_links(const tdm__filing_case *c, const tdm__filing_entry *e, int64_t now_unix_s, tdm_error *err)
 {
     const char *id, *market, *previous;
     char date[TDM__RFC3339_TEXT];
@@ -83,7 +82,8 @@ static tdm_status check_links(const tdm__filing_case *c, const tdm__filing_entry
     if (strcmp(id, c->id) != 0 || strcmp(market, c->market) != 0)
         TDM_FAIL(err, TDM_ERR_INTEGRITY, "it was signed for another case or market");
     if (strcmp(previous, c->n_entries > 0 ? c->entries[c->n_entries - 1].sha256 : "") != 0)
-        TDM_FAIL(err, TDM_ERR_INTEGRITY, "it does not name the entry before it: one was left out, added, moved or "
+        TDM_FAIL(err, TDM_ERR_INTEGRITY,
+                 "it does not name the entry before it: one was left out, added, moved or "
                  "changed");
     tdm__rfc3339_put(e->date_unix_s, date);
     if (c->n_entries > 0 && e->date_unix_s < c->entries[c->n_entries - 1].date_unix_s)
@@ -176,7 +176,8 @@ static tdm_status add_entries(tdm__filing_case *c, const tdm__keyring *keys, int
     c->entries = calloc(json_array_size(entries), sizeof *c->entries);
     if (!c->entries)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for %zu entries of a case", json_array_size(entries));
-    json_array_foreach(entries, i, one) {
+    json_array_foreach(entries, i, one)
+    {
         tdm_error why = {0};
         tdm_status s = add_entry(c, one, keys, now_unix_s, &why);
         if (s != TDM_OK)
@@ -215,8 +216,7 @@ tdm_status tdm__filing_case_create(tdm__str json, const tdm__keyring *keys, int6
     return create(json, keys, now_unix_s, out, err);
 }
 
-tdm_status tdm__filing_case_create_unchecked(tdm__str json, int64_t now_unix_s, tdm__filing_case **out,
-                                             tdm_error *err)
+tdm_status tdm__filing_case_create_unchecked(tdm__str json, int64_t now_unix_s, tdm__filing_case **out, tdm_error *err)
 {
     return create(json, NULL, now_unix_s, out, err);
 }
@@ -232,8 +232,7 @@ void tdm__filing_case_destroy(tdm__filing_case *c)
     free(c);
 }
 
-tdm_status tdm__filing_case_check_growth(const tdm__filing_case *earlier, const tdm__filing_case *later,
-                                         tdm_error *err)
+tdm_status tdm__filing_case_check_growth(const tdm__filing_case *earlier, const tdm__filing_case *later, tdm_error *err)
 {
     if (later->n_entries < earlier->n_entries)
         TDM_FAIL(err, TDM_ERR_INTEGRITY, "case %s has %zu entries here and %zu in what was given: a case only grows",

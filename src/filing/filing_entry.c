@@ -16,8 +16,7 @@
 
 #define COMMON "_type", "action", "case", "date", "market", "previous", "signer"
 
-static const char *const members_new[] = {COMMON,     "demo",   "features", "maker", "models",
-                                          "provider", NULL};
+static const char *const members_new[] = {COMMON, "demo", "features", "maker", "models", "provider", NULL};
 static const char *const members_submit[] = {COMMON, "documents", "section", NULL};
 static const char *const members_review[] = {COMMON, NULL};
 static const char *const members_text[] = {COMMON, "text", NULL};
@@ -26,10 +25,9 @@ static const char *const members_approve[] = {COMMON, "conditions", "expires", "
 
 /* By action. */
 static const char *const *const members[] = {
-    [TDM__FILING_NEW] = members_new,         [TDM__FILING_SUBMIT] = members_submit,
-    [TDM__FILING_REVIEW] = members_review,   [TDM__FILING_ASK] = members_text,
-    [TDM__FILING_ANSWER] = members_answer,   [TDM__FILING_APPROVE] = members_approve,
-    [TDM__FILING_REFUSE] = members_text,     [TDM__FILING_WITHDRAW] = members_text,
+    [TDM__FILING_NEW] = members_new,     [TDM__FILING_SUBMIT] = members_submit, [TDM__FILING_REVIEW] = members_review,
+    [TDM__FILING_ASK] = members_text,    [TDM__FILING_ANSWER] = members_answer, [TDM__FILING_APPROVE] = members_approve,
+    [TDM__FILING_REFUSE] = members_text, [TDM__FILING_WITHDRAW] = members_text,
 };
 
 enum { N_ACTIONS = sizeof members / sizeof members[0] };
@@ -49,8 +47,7 @@ static tdm_status check_text(const char *text, const char *key, size_t len_max, 
     return TDM_OK;
 }
 
-static tdm_status check_text_at(const json_t *object, const char *key, size_t len_max, const char *what,
-                                tdm_error *err)
+static tdm_status check_text_at(const json_t *object, const char *key, size_t len_max, const char *what, tdm_error *err)
 {
     const char *text;
     TDM_TRY(tdm__json_get_str(object, key, what, &text, err));
@@ -84,8 +81,7 @@ static tdm_status check_documents(const json_t *body, const char *what, tdm_erro
     TDM_TRY(tdm__json_get_array(body, "documents", what, TDM__FILING_DOCUMENTS_MAX, &documents, err));
     if (json_array_size(documents) == 0)
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s: documents is empty, at least one is needed", what);
-    json_array_foreach(documents, i, one)
-        TDM_TRY(check_document(one, what, err));
+    json_array_foreach(documents, i, one) TDM_TRY(check_document(one, what, err));
     return TDM_OK;
 }
 
@@ -105,7 +101,8 @@ static tdm_status check_approve(const json_t *body, int64_t date_unix_s, const c
         const json_t *conditions, *one;
         size_t i;
         TDM_TRY(tdm__json_get_array(body, "conditions", what, TDM__FILING_CONDITIONS_MAX, &conditions, err));
-        json_array_foreach(conditions, i, one) {
+        json_array_foreach(conditions, i, one)
+        {
             if (!json_is_string(one))
                 TDM_FAIL(err, TDM_ERR_FORMAT, "%s: a condition is %s, a string is needed", what, tdm__json_kind(one));
             TDM_TRY(check_text(json_string_value(one), "a condition", TDM__FILING_TEXT_MAX, what, err));

@@ -26,8 +26,8 @@ static const char *role_name(tdm__key_role r)
 
 json_t *tdm__filing_signer_json(const tdm__public_key *key, const tdm__keyring_entry *entry)
 {
-    return json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "key", key->id, "role", entry ? role_name(entry->role) : "",
-                     "id", entry ? entry->id : "", "name", "en", entry ? entry->name_en : "", "zh",
+    return json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "key", key->id, "role", entry ? role_name(entry->role) : "", "id",
+                     entry ? entry->id : "", "name", "en", entry ? entry->name_en : "", "zh",
                      entry ? entry->name_zh : "");
 }
 
@@ -101,9 +101,9 @@ static json_t *questions_json(const tdm__filing_case *c)
     for (size_t i = 0; questions && i < c->n_entries; i++) {
         const tdm__filing_entry *e = &c->entries[i];
         if (e->action == TDM__FILING_ASK)
-            json_array_append_new(questions, json_pack("{s:o, s:o, s:O, s:n}", "text", member(e, "text", json_null()),
-                                                       "at", time_json(e->date_unix_s), "signer", e->signer_json,
-                                                       "answer"));
+            json_array_append_new(questions,
+                                  json_pack("{s:o, s:o, s:O, s:n}", "text", member(e, "text", json_null()), "at",
+                                            time_json(e->date_unix_s), "signer", e->signer_json, "answer"));
         else if (e->action == TDM__FILING_ANSWER)
             json_object_set_new(json_array_get(questions, n_answered++), "answer",
                                 json_pack("{s:o, s:o, s:O, s:o}", "text", member(e, "text", json_null()), "at",
@@ -120,9 +120,8 @@ static json_t *verdict_json(const tdm__filing_case *c)
         return json_null();
     return json_pack("{s:s, s:o, s:O, s:o, s:o, s:o, s:o, s:s}", "action", tdm__filing_action_name(e->action), "at",
                      time_json(e->date_unix_s), "signer", e->signer_json, "text", member(e, "text", json_null()),
-                     "conditions", member(e, "conditions", json_array()), "expires",
-                     member(e, "expires", json_null()), "hypothetical",
-                     member(e, "hypothetical", json_boolean(c->is_demo)), "sha256", e->sha256);
+                     "conditions", member(e, "conditions", json_array()), "expires", member(e, "expires", json_null()),
+                     "hypothetical", member(e, "hypothetical", json_boolean(c->is_demo)), "sha256", e->sha256);
 }
 
 static json_t *withdrawal_json(const tdm__filing_case *c)
@@ -150,12 +149,12 @@ json_t *tdm__filing_case_json(const tdm__filing_case *c, int64_t now_unix_s)
 {
     const tdm__filing_state state = tdm__filing_case_state(c, now_unix_s);
     const int64_t expires = tdm__filing_case_expires_unix_s(c);
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:s}", "id", c->id,
-        "market", c->market, "state", tdm__filing_state_name(state), "since",
-        time_json(state == TDM__FILING_EXPIRED ? expires : c->progress.since_unix_s), "expires", time_json(expires),
-        "demo", c->is_demo, "hypothetical", c->progress.is_hypothetical, "signers_checked", c->is_checked, "features",
-        features_json(c), "models", models_json(c), "filers", "maker", c->maker, "provider", c->provider, "sections",
-        sections_json(c), "questions", questions_json(c), "verdict", verdict_json(c), "withdrawal", withdrawal_json(c),
-        "history", history_json(c), "head", tdm__filing_case_head(c));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:s}",
+                     "id", c->id, "market", c->market, "state", tdm__filing_state_name(state), "since",
+                     time_json(state == TDM__FILING_EXPIRED ? expires : c->progress.since_unix_s), "expires",
+                     time_json(expires), "demo", c->is_demo, "hypothetical", c->progress.is_hypothetical,
+                     "signers_checked", c->is_checked, "features", features_json(c), "models", models_json(c), "filers",
+                     "maker", c->maker, "provider", c->provider, "sections", sections_json(c), "questions",
+                     questions_json(c), "verdict", verdict_json(c), "withdrawal", withdrawal_json(c), "history",
+                     history_json(c), "head", tdm__filing_case_head(c));
 }

@@ -14,8 +14,8 @@
 #include "policy/envelope.h"
 
 enum {
-    ENTRIES_KEPT = 2,          /* a verdict and its withdrawal */
-    BYTES_KEPT = 128 * 1024,   /* the longest of each */
+    ENTRIES_KEPT = 2,        /* a verdict and its withdrawal */
+    BYTES_KEPT = 128 * 1024, /* the longest of each */
 };
 
 /* Sets a member that callers do not give. Takes value. */
@@ -31,8 +31,7 @@ static tdm_status set_own(json_t *body, const char *key, json_t *value, tdm_erro
 }
 
 /* What makes an entry this case's next one. */
-static tdm_status set_links(const tdm__filing_case *c, json_t *body, const char *id, const char *market,
-                            tdm_error *err)
+static tdm_status set_links(const tdm__filing_case *c, json_t *body, const char *id, const char *market, tdm_error *err)
 {
     TDM_TRY(set_own(body, "case", json_string(id), err));
     TDM_TRY(set_own(body, "market", json_string(market), err));
@@ -102,10 +101,12 @@ static tdm_status write_case(const tdm__filing_case *c, tdm__filing_action actio
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a case");
     tdm__filing_case *again = NULL;
     tdm_status s = TDM_OK;
-    if (!must_fit(action) && (n > TDM__FILING_ENTRIES_MAX - ENTRIES_KEPT || len > TDM__FILING_CASE_BYTES_MAX - BYTES_KEPT))
-        s = tdm__fail(err, TDM_ERR_LIMIT, "the case would have %zu entries in %zu bytes; beyond %d or %d only a verdict "
-                      "or a withdrawal is taken", n, len, TDM__FILING_ENTRIES_MAX - ENTRIES_KEPT,
-                      TDM__FILING_CASE_BYTES_MAX - BYTES_KEPT);
+    if (!must_fit(action) &&
+        (n > TDM__FILING_ENTRIES_MAX - ENTRIES_KEPT || len > TDM__FILING_CASE_BYTES_MAX - BYTES_KEPT))
+        s = tdm__fail(err, TDM_ERR_LIMIT,
+                      "the case would have %zu entries in %zu bytes; beyond %d or %d only a verdict "
+                      "or a withdrawal is taken",
+                      n, len, TDM__FILING_ENTRIES_MAX - ENTRIES_KEPT, TDM__FILING_CASE_BYTES_MAX - BYTES_KEPT);
     const tdm__str json = {text, len};
     if (s == TDM_OK)
         s = keys ? tdm__filing_case_create(json, keys, now_unix_s, &again, err)

@@ -19,8 +19,8 @@
 #define DIGITS "0123456789"
 
 /* The text at key: 1 to len_max characters of those allowed. */
-static tdm_status get_word(const json_t *object, const char *key, const char *allowed, size_t len_max,
-                           const char *what, const char **out, tdm_error *err)
+static tdm_status get_word(const json_t *object, const char *key, const char *allowed, size_t len_max, const char *what,
+                           const char **out, tdm_error *err)
 {
     TDM_TRY(tdm__json_get_str(object, key, what, out, err));
     const size_t len = strlen(*out), good = strspn(*out, allowed);
@@ -65,8 +65,10 @@ static tdm_status read_model(const json_t *one, const char *what, tdm__filing_mo
     }
     TDM_TRY(get_word(one, "partner", LOWER DIGITS "_-", 64, what, &m->partner, err));
     if (!is_calendar_date(m->date) || m->sha256[0] != '\0')
-        TDM_FAIL(err, TDM_ERR_FORMAT, "%s: the model %s of %s needs the date that the partner declares (YYYY-MM-DD) "
-                 "and no sha256", what, m->model, m->partner);
+        TDM_FAIL(err, TDM_ERR_FORMAT,
+                 "%s: the model %s of %s needs the date that the partner declares (YYYY-MM-DD) "
+                 "and no sha256",
+                 what, m->model, m->partner);
     return TDM_OK;
 }
 
@@ -75,7 +77,8 @@ static tdm_status read_models(tdm__filing_case *c, const json_t *body, const cha
     const json_t *models, *one;
     size_t i;
     TDM_TRY(tdm__json_get_array(body, "models", what, TDM__FILING_MODELS_MAX, &models, err));
-    json_array_foreach(models, i, one) {
+    json_array_foreach(models, i, one)
+    {
         tdm__filing_model *m = &c->models[i];
         TDM_TRY(read_model(one, what, m, err));
         for (size_t k = 0; k < i; k++)
@@ -94,7 +97,8 @@ static tdm_status read_features(tdm__filing_case *c, const json_t *body, const c
     const json_t *features, *one;
     size_t i;
     TDM_TRY(tdm__json_get_array(body, "features", what, TDM__FILING_FEATURES_MAX, &features, err));
-    json_array_foreach(features, i, one) {
+    json_array_foreach(features, i, one)
+    {
         const char *name = json_string_value(one);
         const size_t len = name ? strlen(name) : 0;
         if (len == 0 || len > 64 || strspn(name, LOWER DIGITS "_-") != len)
@@ -118,8 +122,7 @@ static tdm_status get_filer(const json_t *body, const char *key, const char *wha
     return TDM_OK;
 }
 
-tdm_status tdm__filing_case_take_new(tdm__filing_case *c, const tdm__filing_entry *e, const char *what,
-                                     tdm_error *err)
+tdm_status tdm__filing_case_take_new(tdm__filing_case *c, const tdm__filing_entry *e, const char *what, tdm_error *err)
 {
     /* the id is a file's name, so it has neither dots nor slashes */
     TDM_TRY(get_word(e->body, "case", UPPER LOWER DIGITS "-", TDM__FILING_ID_MAX, what, &c->id, err));
@@ -128,8 +131,10 @@ tdm_status tdm__filing_case_take_new(tdm__filing_case *c, const tdm__filing_entr
     if (c->id[0] == '-')
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s: the case's id begins with a dash", what);
     if (c->is_demo != (strncmp(c->id, "DEMO-", 5) == 0))
-        TDM_FAIL(err, TDM_ERR_FORMAT, "%s: the id %s and demo %s do not go together: a demonstration's ids, and no "
-                 "others, begin with DEMO-", what, c->id, c->is_demo ? "true" : "false");
+        TDM_FAIL(err, TDM_ERR_FORMAT,
+                 "%s: the id %s and demo %s do not go together: a demonstration's ids, and no "
+                 "others, begin with DEMO-",
+                 what, c->id, c->is_demo ? "true" : "false");
     TDM_TRY(get_filer(e->body, "maker", what, &c->maker, err));
     TDM_TRY(get_filer(e->body, "provider", what, &c->provider, err));
     TDM_TRY(read_features(c, e->body, what, err));
