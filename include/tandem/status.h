@@ -26,7 +26,8 @@ extern "C" {
     X(ERR_UNSUPPORTED, -9, "not built yet")                                \
     X(ERR_NOT_FOUND, -10, "no such thing")                                 \
     X(ERR_INTEGRITY, -11, "a checksum does not match")                     \
-    X(ERR_BUSY, -12, "a queue is full")
+    X(ERR_BUSY, -12, "a queue is full")                                    \
+    X(ERR_REFUSED, -13, "refused by policy")
 
 typedef enum tdm_status {
 #define TDM_STATUS_ENUM(name, value, text) TDM_##name = (value),

@@ -36,7 +36,9 @@ int tdm__command_usage(const char *command, const char *fmt, ...)
 int tdm__command_fail(const char *command, const tdm_error *err)
 {
     fprintf(stderr, "tandem %s: %s\n", command, err->msg[0] ? err->msg : tdm_status_text(err->code));
-    return err->code == TDM_ERR_INTEGRITY ? TDM__EXIT_INTEGRITY : TDM__EXIT_FAILED;
+    return err->code == TDM_ERR_INTEGRITY ? TDM__EXIT_INTEGRITY
+           : err->code == TDM_ERR_REFUSED ? TDM__EXIT_REFUSED
+                                          : TDM__EXIT_FAILED;
 }
 
 static const tdm__option *row_find(const parser *p, const char *name, size_t len)
