@@ -18,6 +18,7 @@
 #include "usage/usage.h"
 
 enum { TDM__DECISION_ID_BYTES = 16, TDM__DECISION_ID_TEXT = 2 * TDM__DECISION_ID_BYTES + 1, TDM__PARTNER_ID_MAX = 64 };
+enum { TDM__DECISION_JSON_MAX = 64 << 10 }; /* bytes of its canonical form; more is ERR_LIMIT */
 
 typedef enum tdm__backend_state {
     TDM__BACKEND_UP = 0,
@@ -52,32 +53,45 @@ typedef struct tdm__refusal {
     int64_t at_unix_s; /* the date in the reason's sentence, 0 without one */
 } tdm__refusal;
 
-/* Points into the rules, which outlive it. */
+/* Points into the rules, which outlive it. Every byte of it is a function of rules and facts, padding too. */
 typedef struct tdm__decision {
     char id[TDM__DECISION_ID_TEXT]; /* hex */
     const tdm__rules *rules;
+    /* What was asked for. A name that is not an identifier (letters, digits, '-', '_', '.', at most 64) may be a
+     * user's text and is kept as "?", which decides the same. */
     char feature[65];
+    char named_partner[TDM__PARTNER_ID_MAX + 1];
+    tdm__decision_facts facts; /* for the journal; its two texts are NULL: they are the two above */
     int64_t now_unix_s;
     tdm__freshness freshness;
     tdm__reason off;    /* NONE: the plan has a step. Else why nothing is in it: the cause that stands nearest */
     int64_t off_at_unix_s;
+    const tdm__rule_candidate *off_candidate; /* whom off speaks of; NULL: the device, the policy or the feature */
+    tdm__reason named; /* PARTNER_UNKNOWN: no back end of the cell is the partner that was named */
     tdm__plan_step plan[TDM__CELL_BACKENDS_MAX];
     size_t n_plan;
-    tdm__refusal refused[TDM__CELL_BACKENDS_MAX];
+    tdm__refusal refused[TDM__CELL_BACKENDS_MAX]; /* in the policy's order */
     size_t n_refused;
 } tdm__decision;
 
+/* Total: any rules that rules.h makes, any facts. rules and facts are only read. */
 void tdm__decide(const tdm__rules *rules, const tdm__decision_facts *facts, tdm__decision *out);
 
 /* "ZZ", "CN", or "" when the market is not known. */
 const char *tdm__decision_market(const tdm__decision *d);
 
-/* Appends the sentence of a refusal, or of OFF (refusal NULL), in "en" or "zh". */
+/* Appends the sentence of a refusal, or of OFF (refusal NULL), in "zh", else in English. ERR_LIMIT, ERR_NOMEM of out. */
 tdm_status tdm__decision_sentence(const tdm__decision *d, const tdm__refusal *refusal, const char *language,
                                   tdm__buf *out);
 
 /* route explain's document (the contract in docs/formats/decision.md). New reference; NULL: out of memory. */
 json_t *tdm__decision_json(const tdm__decision *d);
+
+/* The same document in canonical form, as the journal keeps it: appended. ERR_NOMEM, ERR_LIMIT. */
+tdm_status tdm__decision_canonical(const tdm__decision *d, tdm__buf *out, tdm_error *err);
+
+/* "engine", "hand-off", "filter". */
+const char *tdm__role_name(tdm__role r);
 
 /* The name of a candidate: "own:MODEL" or "PARTNER:MODEL". */
 tdm_status tdm__candidate_name(const tdm__policy_backend *b, tdm__buf *out);
