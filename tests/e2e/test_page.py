@@ -1,6 +1,7 @@
 """The chat page in a real Chromium, over the daemon without a model (its answer is the question)."""
 import os
 import pathlib
+import re
 import shutil
 import time
 
@@ -48,7 +49,8 @@ def page(daemon, tmp_path):
         browser.get(daemon.url + "/")
         wait(browser, lambda: not browser.find_element(By.ID, "banner").is_displayed())
         yield browser
-        complaints = [e for e in browser.get_log("browser") if e["level"] == "SEVERE" and "healthz" not in e["message"]]
+        complaints = [e for e in browser.get_log("browser")  # of states and a missing record the browser itself complains
+                      if e["level"] == "SEVERE" and not re.search("healthz|v1/device", e["message"])]
         assert not complaints, complaints
     finally:
         browser.quit()

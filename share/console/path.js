@@ -1,0 +1,110 @@
+"use strict";
+/* path.js - under each answer: who gave it and by which approval, why it went this way, what was refused and why. */
+
+const partnerOf = id => device?.partners?.find(partner => partner.id === id);
+const partnerName = (id, from) => said(from?.name) || said(partnerOf(id)?.name) || id;
+const isEmulated = (id, from) => Boolean(from?.emulated ?? partnerOf(id)?.emulated);
+const filingId = filing => typeof filing === "string" ? filing : filing?.id ?? "";
+const isHypothetical = id => Boolean(device?.filings?.find(filing => filing.id === id)?.hypothetical);
+
+/* "own:qwen2.5" or "alibaba:qwen-plus", as the decision names a candidate. */
+function candidateLine(name) {
+  const at = name.indexOf(":"), who = at < 0 ? name : name.slice(0, at), model = at < 0 ? "" : name.slice(at + 1);
+  return group("span", "", make("b", "", who === "own" ? t("own") : partnerName(who)),
+    who !== "own" && isEmulated(who) ? mark("emulated") : null, model ? make("span", "soft", ` · ${model}`) : null);
+}
+
+function pathLine(run) {
+  const done = run.done, path = done?.source || run.decision?.path;
+  if (!path || path === "off" || done?.state === "off" || done?.state === "declined") return null;
+  if (!run.text && run.offer) return null;  // nobody has answered yet: the offer says what could be
+  const step = run.decision?.plan?.find(s => s.backend === path);
+  const model = done?.model?.name || step?.model, filing = filingId(done?.filing ?? step?.filing);
+  const own = path === "own", from = run.extras.partner;
+  const line = group("div", "path", make("i", own ? "way" : "way partner"),
+    make("b", "", own ? t("own") : partnerName(path, from)),
+    !own && (done?.emulated ?? isEmulated(path, from)) ? mark("emulated") : null);
+  const add = (...nodes) => line.append(make("span", "sep", "·"), ...nodes);
+  if (model) add(make("span", "", said(model)));
+  if (filing) add(make("span", "soft", t("case_", filing)));
+  if (filing && isHypothetical(filing)) line.append(mark("hypothetical"));
+  return line;
+}
+
+function whyBox(run) {
+  const d = run.decision;
+  if (!d) return null;
+  const plan = d.plan ?? [], refused = d.refused ?? [];
+  const box = make("div");
+  box.append(make("h4", "", t("plan")));
+  const list = make("ul");
+  for (const step of plan) {
+    const item = make("li");
+    item.append(candidateLine(step.model ? `${step.backend}:${said(step.model)}` : step.backend));
+    const notes = [filingId(step.filing) && t("case_", filingId(step.filing)), step.consent && t("ask_first")];
+    if (notes.some(Boolean)) item.append(make("p", "", notes.filter(Boolean).join(" · ")));
+    list.append(item);
+  }
+  box.append(plan.length ? list : make("p", "soft", t("no_plan")), make("h4", "", t("refused")));
+  const others = make("ul");
+  for (const r of refused) {
+    others.append(group("li", "", candidateLine(r.candidate), make("p", "", sentence(r)),
+      make("span", "code mono", r.reason)));
+  }
+  box.append(refused.length ? others : make("p", "soft", t("nothing_refused")));
+  const facts = [t("rules", d.policy?.version ?? "?", d.market ?? "?"), short(d.policy?.sha256, 12),
+    `${t("decision")} ${d.decision ?? ""}`];
+  box.append(make("p", "facts mono", facts.filter(Boolean).join(" · ")));
+  const why = group("details", "why", make("summary", "", t(isOff(run) ? "why_off" : "why")), box);
+  why.open = Boolean(run.whyOpen);
+  why.ontoggle = () => { run.whyOpen = why.open; };
+  return why;
+}
+
+const isOff = run => run.done?.state === "off" || (!run.done && run.decision?.path === "off");
+
+function offCard(run) {
+  if (!isOff(run)) return null;
+  const reason = sentence(run.done) || sentence(run.decision);
+  return group("div", "card off-card", group("h3", "", make("i", "way off"), make("span", "", t("off_title"))),
+    make("p", "", reason), make("p", "fine", t("off_note")));
+}
+
+function offerCard(run) {
+  const o = run.offer;
+  if (!o) return null;
+  const card = group("div", "card offer",
+    group("h3", "", make("i", "way partner"), make("span", "", t("offer_title", partnerName(o.partner.id, o.partner))),
+      o.partner.emulated ? mark("emulated") : null),
+    make("p", "", run.chose ? t(`chose_${run.chose}`) : t(`cause_${o.cause}`)));
+  if (!run.chose || run.chose === "later")
+    card.append(group("div", "buttons", button(t("look"), "main", () => openSheet(run))));
+  return card;
+}
+
+/* What was sent is drawn when it goes, and stays as a line with its size. */
+function leavingLine(run) {
+  if (!run.leaving) return null;
+  const { partner, n, back } = run.leaving;
+  return group("div", back ? "leaving back" : "leaving", make("i", "way"), make("span", "line"),
+    make("i", "way partner"), make("span", "", t(back ? "came" : "sent", bytes(n), partnerName(partner, run.extras.partner))));
+}
+
+function receiptLine(run) {
+  const r = run.receipt;
+  if (!r) return null;
+  return button(`${t("receipt")} ${short(r.id)} · ${t("sent_received", bytes(r.bytes_sent), bytes(r.bytes_received))}`,
+    "quiet small receipt-line", () => showView("receipts"));
+}
+
+/* All that stands under an answer; drawn when something happened, not with every piece of text. */
+function showUnder(run) {
+  const retracted = run.retract ? group("div", "card retracted", make("h3", "", t("retracted")),
+    make("p", "", sentence(run.retract))) : null;
+  const labelText = run.label || (typeof run.done?.label === "string" ? run.done.label : "");
+  const label = labelText && run.text ? make("p", "label-line", labelText) : null;
+  const note = run.done && !isOff(run) && sentence(run.done) && !run.retract ? make("p", "fine", sentence(run.done)) : null;
+  run.under.replaceChildren(...[retracted, leavingLine(run), label, offCard(run), pathLine(run), note, offerCard(run),
+    receiptLine(run), whyBox(run)].filter(Boolean));
+  follow();
+}
