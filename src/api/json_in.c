@@ -1,59 +1,14 @@
-/* json_in.c - the depth check, jansson, and its errors in our words. */
+/* json_in.c - see json_in.h. How long a body may be was decided where it was received. */
 #include "api/json_in.h"
-
-/* Whether brackets outside strings nest at most TDM__JSON_DEPTH_MAX deep. Says nothing about anything else. */
-static bool depth_is_bounded(tdm__str s)
-{
-    size_t depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < s.len; i++) {
-        const char c = s.ptr[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > TDM__JSON_DEPTH_MAX)
-                return false;
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return true;
-}
-
-/* jansson's own sentences quote the text near the error; these do not. */
-static const char *cause(const json_error_t *je)
-{
-    switch (json_error_code(je)) {
-    case json_error_premature_end_of_input: return "it ends too early";
-    case json_error_end_of_input_expected: return "something follows the object";
-    case json_error_invalid_utf8: return "a string is not UTF-8";
-    case json_error_duplicate_key: return "a key comes twice in one object";
-    case json_error_numeric_overflow: return "a number is too large";
-    case json_error_null_character:
-    case json_error_null_byte_in_key: return "a string has the character U+0000";
-    case json_error_stack_overflow: return "it is nested too deeply";
-    case json_error_out_of_memory: return "no memory";
-    default: return "the syntax is wrong, or a surrogate stands alone";
-    }
-}
 
 bool tdm__json_load_object(tdm__str bytes, json_t **out, tdm__api_error *e)
 {
     if (bytes.len == 0)
         return tdm__api_refuse(e, 400, "invalid_json", NULL, "the request has no body; a JSON object is expected");
-    if (!depth_is_bounded(bytes))
-        return tdm__api_refuse(e, 400, "invalid_json", NULL, "the JSON is nested more than %d deep",
-                               TDM__JSON_DEPTH_MAX);
-    json_error_t je;
-    json_t *v = json_loadb(bytes.ptr, bytes.len, JSON_REJECT_DUPLICATES, &je);
-    if (!v)
-        return tdm__api_refuse(e, 400, "invalid_json", NULL, "the body is not valid JSON: line %d, column %d: %s",
-                               je.line, je.column, cause(&je));
+    json_t *v = NULL;
+    tdm_error why = {0};
+    if (tdm__json_parse(bytes, "the body", bytes.len, &v, &why) != TDM_OK)
+        return tdm__api_refuse(e, 400, "invalid_json", NULL, "%s", why.msg);
     if (!json_is_object(v)) {
         tdm__api_refuse(e, 400, "invalid_json", NULL, "the body must be a JSON object, it is %s", tdm__json_kind(v));
         json_decref(v);
@@ -61,19 +16,4 @@ bool tdm__json_load_object(tdm__str bytes, json_t **out, tdm__api_error *e)
     }
     *out = v;
     return true;
-}
-
-const char *tdm__json_kind(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "an array";
-    case JSON_STRING: return "a string";
-    case JSON_INTEGER: return "an integer";
-    case JSON_REAL: return "a number with a fraction";
-    case JSON_TRUE:
-    case JSON_FALSE: return "a boolean";
-    case JSON_NULL: return "null";
-    }
-    return "something else";
 }

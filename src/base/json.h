@@ -22,7 +22,7 @@ enum { TDM__JSON_DEPTH_MAX = 64 };
  * caller's reference. ERR_FORMAT, ERR_LIMIT (more than bytes_max), ERR_NOMEM. */
 tdm_status tdm__json_parse(tdm__str bytes, const char *what, size_t bytes_max, json_t **out, tdm_error *err);
 
-/* "a string", "an array", ... */
+/* "a string", "an array", ...; "missing" for NULL. */
 const char *tdm__json_kind(const json_t *v);
 
 /* Appends the canonical form of v. ERR_FORMAT for what has none; ERR_LIMIT, ERR_NOMEM of the buffer. */

@@ -30,6 +30,11 @@ const char *tdm__envelope_signer(const json_t *envelope);
 /* OK when key has a good signature in it; ERR_INTEGRITY. */
 tdm_status tdm__envelope_verify(const json_t *envelope, const tdm__public_key *key, const char *what, tdm_error *err);
 
+/* How many of the n_keys keys (each given once) have a good signature in it: what a threshold is compared with.
+ * ERR_FORMAT when "signed" has no canonical form. */
+tdm_status tdm__envelope_count_good(const json_t *envelope, const tdm__public_key *const *keys, size_t n_keys,
+                                    size_t *n_good, tdm_error *err);
+
 /* A new envelope around signed (a new reference is taken), without signatures. NULL: out of memory. */
 json_t *tdm__envelope_create(json_t *signed_part);
 

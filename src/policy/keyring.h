@@ -3,6 +3,11 @@
  * An entry has TUF's key object, an id ("DEMO-CAC"), names, a role, the markets it may speak for and its validity. A
  * revoked key is believed in nothing, whatever date its documents bear; one whose validity has ended is believed in
  * what it signed before. Keys marked demo are refused by a root that is none.
+ *
+ *   {"id":"DEMO-CAC","key":{TUF's key object},"name":{"en":..,"zh":..},"role":"maker|provider|regulator|gateway",
+ *    "markets":["CN"],"valid_from":TIME,"valid_to":TIME,"revoked":false,"demo":true}
+ *
+ * name, revoked and demo may be left out; demo is then the whole file's.
  */
 #ifndef TDM_POLICY_KEYRING_H
 #define TDM_POLICY_KEYRING_H
