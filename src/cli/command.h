@@ -82,6 +82,20 @@ __attribute__((format(printf, 2, 3))) int tdm__command_usage(const char *command
 tdm_status tdm__command_model_path(const tdm__common *common, const char *model, char *path, size_t path_cap,
                                    tdm_error *err);
 
+/* Whom a command believes. */
+typedef struct tdm__command_keys {
+    struct tdm__keyring *keyring; /* NULL: no keyring was given and no policy is installed in this home */
+    bool is_demo;
+} tdm__command_keys;
+
+/* The keyring in the file at path (keys.json), or with path NULL that of the installed policy. A policy that is there
+ * and does not open is an error. Close it also after an error. */
+tdm_status tdm__command_keys_open(const tdm__common *common, const char *path, tdm__command_keys *out, tdm_error *err);
+void tdm__command_keys_close(tdm__command_keys *k);
+
+/* The time in --at (RFC 3339), or the clock's with NULL. */
+tdm_status tdm__command_time(const char *at, int64_t *unix_s, tdm_error *err);
+
 int tdm__cmd_pull(int argc, char **argv);
 int tdm__cmd_models(int argc, char **argv);
 int tdm__cmd_info(int argc, char **argv);
@@ -90,5 +104,7 @@ int tdm__cmd_bench(int argc, char **argv);
 int tdm__cmd_perplexity(int argc, char **argv);
 int tdm__cmd_chat(int argc, char **argv);
 int tdm__cmd_serve(int argc, char **argv);
+int tdm__cmd_device(int argc, char **argv);
+int tdm__cmd_filing(int argc, char **argv);
 
 #endif

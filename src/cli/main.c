@@ -26,6 +26,8 @@ static const command commands[] = {
     {"tokenize", tdm__cmd_tokenize, "text to token ids and back"},
     {"chat", tdm__cmd_chat, "ask a model, once or in a conversation"},
     {"serve", tdm__cmd_serve, "the daemon: the API and the chat page"},
+    {"device", tdm__cmd_device, "device records: make one, look at one"},
+    {"filing", tdm__cmd_filing, "approval cases: file, review, decide, look"},
     {"bench", tdm__cmd_bench, "how fast a model reads and writes here"},
     {"perplexity", tdm__cmd_perplexity, "how surprised a model is by a text"},
 };

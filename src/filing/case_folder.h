@@ -19,6 +19,8 @@ typedef struct tdm__case_folder {
  * is missing is empty. */
 tdm_status tdm__case_folder_read(const char *dir, const tdm__keyring *keys, int64_t now_unix_s, tdm__case_folder *out,
                                  tdm_error *err);
+/* The same without a keyring (filing.h's create_unchecked): to look at, never to open anything by. */
+tdm_status tdm__case_folder_read_unchecked(const char *dir, int64_t now_unix_s, tdm__case_folder *out, tdm_error *err);
 void tdm__case_folder_fini(tdm__case_folder *f);
 
 /* Verifies json as a case, checks growth against the file that is there, replaces it as a whole (mode 0600). A file

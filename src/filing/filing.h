@@ -57,12 +57,12 @@ enum {
     TDM__FILING_ID_MAX = 64,
     TDM__FILING_FEATURES_MAX = 32,
     TDM__FILING_MODELS_MAX = 16,
-    TDM__FILING_DOCUMENTS_MAX = 64,  /* an entry */
+    TDM__FILING_DOCUMENTS_MAX = 64, /* an entry */
     TDM__FILING_CONDITIONS_MAX = 16,
-    TDM__FILING_TEXT_MAX = 2000,     /* bytes of a question, an answer, a condition */
+    TDM__FILING_TEXT_MAX = 2000, /* bytes of a question, an answer, a condition */
     TDM__FILING_ENTRIES_MAX = 256,
     TDM__FILING_CASE_BYTES_MAX = 1 << 20,
-    TDM__FILING_SKEW_S = 300,        /* an entry may be dated this much after the reader's clock */
+    TDM__FILING_SKEW_S = 300, /* an entry may be dated this much after the reader's clock */
 };
 
 typedef struct tdm__filing_model {
@@ -82,8 +82,7 @@ tdm_status tdm__filing_case_create(tdm__str json, const tdm__keyring *keys, int6
                                    tdm_error *err);
 /* The same but for who the signers are: each signature is checked against the key that its entry names, and that key
  * may be anybody's. For tools that make and show cases; nothing may be opened by such a case. */
-tdm_status tdm__filing_case_create_unchecked(tdm__str json, int64_t now_unix_s, tdm__filing_case **out,
-                                             tdm_error *err);
+tdm_status tdm__filing_case_create_unchecked(tdm__str json, int64_t now_unix_s, tdm__filing_case **out, tdm_error *err);
 /* Whether a keyring has vouched for the signers. */
 bool tdm__filing_case_is_checked(const tdm__filing_case *c);
 void tdm__filing_case_destroy(tdm__filing_case *c); /* NULL-safe */
@@ -118,11 +117,15 @@ json_t *tdm__filing_case_json(const tdm__filing_case *c, int64_t now_unix_s);
 /* A new entry for the case (NULL with TDM__FILING_NEW: a new case). fields are the action's own (docs/formats/filing.md):
  *   NEW      id, market, features [text..], models [{partner, model, sha256 or date}..], maker, provider, demo
  *   SUBMIT   section ("maker"|"provider"), documents [{name, bytes, sha256}..]
- *   REVIEW   none; ASK: text; REFUSE, WITHDRAW: text (optional); ANSWER: text, documents (optional)
+ *   REVIEW   none
+ *   ASK      text
+ *   ANSWER   text, documents (optional)
  *   APPROVE  all optional: conditions [text..], expires, hypothetical (in a demo's case always true)
+ *   REFUSE, WITHDRAW   text (optional)
  * maker and provider are the filers' ids in the keyring (or one of their names there): only they act as filers here.
  * keys NULL: the new signer is not checked, as by create_unchecked. *out_json is the whole case with the entry,
- * malloc'd. ERR_INVAL when the step is not allowed (state, role, date); ERR_FORMAT for fields that are none. */
+ * malloc'd. ERR_REFUSED when the step is not allowed (state, role, date); ERR_FORMAT, ERR_LIMIT for fields that are
+ * none. */
 tdm_status tdm__filing_case_extend(const tdm__filing_case *c, tdm__filing_action action, const json_t *fields,
                                    const tdm__secret_key *key, const tdm__keyring *keys, int64_t now_unix_s,
                                    char **out_json, tdm_error *err);

@@ -112,7 +112,7 @@ static tdm_status check_approve(const json_t *body, int64_t date_unix_s, const c
         int64_t expires;
         TDM_TRY(tdm__json_get_time(body, "expires", what, &expires, err));
         if (expires <= date_unix_s)
-            TDM_FAIL(err, TDM_ERR_INVAL, "%s: the approval ends before it begins", what);
+            TDM_FAIL(err, TDM_ERR_FORMAT, "%s: the approval ends before it begins", what);
     }
     bool is_hypothetical;
     return tdm__json_get_bool(body, "hypothetical", what, &is_hypothetical, err);

@@ -16,7 +16,7 @@ typedef struct tdm__filing_entry {
     int64_t date_unix_s;
     char sha256[TDM__SHA256_TEXT];
     tdm__public_key signer;
-    json_t *signer_json;    /* who that is, for people; owned */
+    json_t *signer_json; /* who that is, for people; owned */
 } tdm__filing_entry;
 
 /* What the entries so far come to. */
@@ -57,8 +57,7 @@ tdm_status tdm__filing_entry_read(const json_t *envelope, const char *what, tdm_
 bool tdm__filing_section_find(const char *name, size_t *out);
 
 /* Takes what a NEW entry names into the case. */
-tdm_status tdm__filing_case_take_new(tdm__filing_case *c, const tdm__filing_entry *e, const char *what,
-                                     tdm_error *err);
+tdm_status tdm__filing_case_take_new(tdm__filing_case *c, const tdm__filing_entry *e, const char *what, tdm_error *err);
 
 /* Who signed, for people: {"key","role","id","name":{"en","zh"}}, role "" and no id when nobody vouches. New reference;
  * NULL: out of memory. */

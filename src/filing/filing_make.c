@@ -125,7 +125,7 @@ tdm_status tdm__filing_case_extend(const tdm__filing_case *c, tdm__filing_action
                                    char **out_json, tdm_error *err)
 {
     if ((action == TDM__FILING_NEW) != !c)
-        TDM_FAIL(err, TDM_ERR_INVAL, "filing %s: %s", tdm__filing_action_name(action),
+        TDM_FAIL(err, TDM_ERR_REFUSED, "filing %s: %s", tdm__filing_action_name(action),
                  c ? "the case exists already" : "there is no case yet");
     json_t *body = fields ? json_deep_copy(fields) : json_object(), *envelope = NULL;
     if (!json_is_object(body)) {
@@ -143,8 +143,8 @@ tdm_status tdm__filing_case_extend(const tdm__filing_case *c, tdm__filing_action
     json_decref(body);
     if (s == TDM_ERR_INTEGRITY) { /* nothing is forged: what was asked for is not allowed */
         if (err)
-            err->code = TDM_ERR_INVAL;
-        s = TDM_ERR_INVAL;
+            err->code = TDM_ERR_REFUSED;
+        s = TDM_ERR_REFUSED;
     }
     return s;
 }

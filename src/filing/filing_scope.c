@@ -126,8 +126,10 @@ tdm_status tdm__filing_case_take_new(tdm__filing_case *c, const tdm__filing_entr
 {
     /* the id is a file's name, so it has neither dots nor slashes */
     TDM_TRY(get_word(e->body, "case", UPPER LOWER DIGITS "-", TDM__FILING_ID_MAX, what, &c->id, err));
-    TDM_TRY(get_word(e->body, "market", UPPER DIGITS "-", 16, what, &c->market, err));
+    TDM_TRY(get_word(e->body, "market", UPPER, 2, what, &c->market, err));
     TDM_TRY(tdm__json_get_bool(e->body, "demo", what, &c->is_demo, err));
+    if (strlen(c->market) != 2)
+        TDM_FAIL(err, TDM_ERR_FORMAT, "%s: market is %s, two upper-case letters are needed", what, c->market);
     if (c->id[0] == '-')
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s: the case's id begins with a dash", what);
     if (c->is_demo != (strncmp(c->id, "DEMO-", 5) == 0))
