@@ -2,7 +2,9 @@
  * erase.
  *
  * Consents are per partner AND feature, attachments apart. They are held in memory and written through, so a decision
- * never waits for the disk. Receipts hold no text: what was sent is named by length and SHA-256. Any thread.
+ * never waits for the disk; what another process has written is seen at the next look. Receipts hold no text: what was
+ * sent is named by length and SHA-256. A file that is damaged is an error that names it and is never replaced. Any
+ * thread.
  */
 #ifndef TDM_USAGE_USAGE_H
 #define TDM_USAGE_USAGE_H
@@ -16,6 +18,10 @@
 
 typedef struct tdm__usage tdm__usage;
 
+enum { TDM__CONSENTS_MAX = 1024, TDM__RECEIPTS_MAX = 100000 }; /* the oldest receipt makes room */
+
+/* Made when missing (0600), checked when there: ERR_INTEGRITY for a damaged or foreign file, ERR_UNSUPPORTED for one of
+ * a newer tandem. The sentence names it. */
 tdm_status tdm__usage_open(const char *path, tdm__usage **out, tdm_error *err);
 void tdm__usage_close(tdm__usage *u); /* NULL-safe */
 
@@ -33,8 +39,9 @@ typedef struct tdm__consent_subject {
     bool with_attachments;
 } tdm__consent_subject;
 
+/* "never" to a partner holds for what has attachments too; "always" does not. */
 tdm__consent_mode tdm__consent_get(tdm__usage *u, const tdm__consent_subject *s);
-/* Durable when it returns. */
+/* Durable when it returns. Every text is 1 to 255 bytes; more than TDM__CONSENTS_MAX consents are ERR_LIMIT. */
 tdm_status tdm__consent_set(tdm__usage *u, const tdm__consent_subject *s, tdm__consent_mode mode, int64_t now_unix_s,
                             tdm_error *err);
 /* Back to ASK; partner or feature NULL: all of them. *n gets how many (may be NULL). */
@@ -58,6 +65,9 @@ typedef struct tdm__receipt {
     bool is_emulated;
 } tdm__receipt;
 
+/* GET /v1/receipts' object, without a copy of what is not there: NULL texts are "". NULL: out of memory. */
+json_t *tdm__receipt_json(const tdm__receipt *r);
+/* Durable when it returns. The id is random and the caller's; one that is there already is ERR_INVAL. */
 tdm_status tdm__receipt_add(tdm__usage *u, const tdm__receipt *r, tdm_error *err);
 json_t *tdm__receipt_list(tdm__usage *u, size_t n_max); /* newest first */
 /* id NULL: all. *n may be NULL. The rows are overwritten on disk (secure_delete). */
