@@ -11,8 +11,9 @@
 #include "policy/market.h"
 #include "tandem/status.h"
 
-/* Appends "\n\n[WORDS · MODEL · FILING]" in language "zh" or "en" ("zh" when the policy has no English words, and the
- * other way round); nothing when the market asks for none. filing "" is left out. */
+/* Appends "\n\n[WORDS · MODEL · FILING · EMULATED]" in language "zh" or "en" ("zh" when the policy has no English
+ * words, and the other way round); nothing when the market asks for none. filing "" is left out, EMULATED where nothing
+ * is. ERR_LIMIT, ERR_NOMEM of out, which is then as it was. */
 tdm_status tdm__label_put(const tdm__market_policy *p, const char *language, const char *model_name,
                           const char *filing_id, bool is_emulated, tdm__buf *out);
 

@@ -16,8 +16,12 @@
 
 typedef struct tdm__screen tdm__screen; /* immutable; any thread */
 
-/* packs: the JSON of each: {"_type":"pack","name":..,"version":n,"terms":[{"id":..,"term":..}]}. At most 100,000 terms
- * of 1 to 256 bytes. No pack gives a screen that stops nothing. */
+enum { TDM__SCREEN_TERMS_MAX = 100000, TDM__SCREEN_TERM_BYTES_MAX = 256, TDM__SCREEN_BYTES_MAX = 4 << 20 };
+
+/* packs: the JSON of each: {"_type":"pack","name":..,"version":n,"terms":[{"id":..,"term":..}]}, and "demo" and "about"
+ * for people. All packs together hold at most TERMS_MAX terms of 1 to TERM_BYTES_MAX bytes, BYTES_MAX in all (15 bytes
+ * of memory for each byte that terms do not share). No pack gives a screen that stops nothing. ERR_FORMAT, ERR_LIMIT,
+ * ERR_NOMEM; sentences have a term's id, never the term. */
 tdm_status tdm__screen_create(const tdm__str *packs, size_t n_packs, tdm__screen **out, tdm_error *err);
 void tdm__screen_destroy(tdm__screen *s); /* NULL-safe */
 
@@ -29,7 +33,7 @@ typedef struct tdm__screen_hit {
     size_t begin, end; /* bytes of the stream */
 } tdm__screen_hit;
 
-/* Whether text holds a term; the first one by its end. */
+/* Whether text holds a term; the first one by its end, and of those that end there the longest. */
 bool tdm__screen_find(const tdm__screen *s, tdm__str text, tdm__screen_hit *hit);
 
 /* One text that comes in pieces. State is two words: it may be copied. */
