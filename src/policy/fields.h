@@ -17,11 +17,11 @@
 #include "base/str.h"
 #include "tandem/status.h"
 
-/* How a member is read, and the C type that it is put into. Arrays of objects and maps are ELSEWHERE: known here, read
- * by the caller. */
+/* How a member is read, and the C type that it is put into. ELSEWHERE: known here, read by the caller. */
 typedef enum tdm__field_kind {
     TDM__FIELD_ELSEWHERE = 0,
     TDM__FIELD_TEXT,   /* const char *: min to max bytes, no control characters */
+    TDM__FIELD_LINES,  /* const char *: a TEXT of several lines; NULL where there is none */
     TDM__FIELD_WORD,   /* const char *: the same, of letters, digits and . _ - : / only */
     TDM__FIELD_DATE,   /* const char *: a day, "2025-01-25" */
     TDM__FIELD_SHA256, /* char[TDM__SHA256_TEXT] */
@@ -32,6 +32,8 @@ typedef enum tdm__field_kind {
     TDM__FIELD_TIME,   /* int64_t: RFC 3339, to seconds since 1970 */
     TDM__FIELD_WORDS,  /* const char *const *, and their number in a size_t at offset_n: min to max of them */
     TDM__FIELD_OBJECT, /* the members of sub, into the same struct */
+    TDM__FIELD_LIST,   /* const T *, a struct of item_size a list's item as sub says; number and bounds as WORDS */
+    TDM__FIELD_MAP,    /* const tdm__field_pair *: any names to words; number as WORDS, at most max */
 } tdm__field_kind;
 
 /* Ends with name NULL. */
@@ -40,13 +42,18 @@ typedef struct tdm__field_word {
     int value;
 } tdm__field_word;
 
+typedef struct tdm__field_pair {
+    const char *from;
+    int to; /* a word's value */
+} tdm__field_pair;
+
 /* A table ends with name NULL. */
 typedef struct tdm__field {
     const char *name;
     const char *written; /* what people call it where that differs; "" where they do not write it */
     tdm__field_kind kind;
     bool may_miss; /* the struct keeps what it has, texts become "" */
-    size_t offset, size, offset_n;
+    size_t offset, size, offset_n, item_size;
     int64_t min, max;
     const tdm__field_word *words;
     const struct tdm__field *sub;

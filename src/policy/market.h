@@ -90,6 +90,9 @@ typedef struct tdm__market_policy {
     size_t n_cells;
 } tdm__market_policy;
 
+/* "CN": two capital letters. */
+bool tdm__market_code_is_fine(const char *code);
+
 /* From the signed JSON. The policy owns a copy of all it points to. ERR_FORMAT names the member by its path. */
 tdm_status tdm__market_policy_create(tdm__str json, tdm__market_policy **out, tdm_error *err);
 void tdm__market_policy_destroy(tdm__market_policy *p); /* NULL-safe */
@@ -98,8 +101,9 @@ void tdm__market_policy_destroy(tdm__market_policy *p); /* NULL-safe */
 const tdm__policy_cell *tdm__market_policy_cell(const tdm__market_policy *p, const char *feature);
 
 /* Compiles what people write to what is signed: reads YAML (file names it in sentences: file, line, nearest name;
- * aliases, tags and duplicate keys are refused), checks it by create, and resolves profile: PATH to the profile's
- * SHA-256 through resolve. *out is malloc'd JSON. */
+ * aliases, tags and duplicate keys are refused), checks it as a device would, and resolves profile: partners/X.yaml to
+ * the target markets/XX/partners/X.json and its SHA-256 through resolver. The same text gives the same bytes. *out is
+ * malloc'd canonical JSON, NUL-terminated. */
 typedef struct tdm__market_resolver {
     tdm_status (*sha256_of)(void *user, const char *target_path, char out[TDM__SHA256_TEXT], tdm_error *err);
     void *user;

@@ -12,9 +12,6 @@ extern const tdm__field tdm__market_partner_fields[];
 extern const tdm__field tdm__market_cell_fields[];
 extern const tdm__field tdm__market_backend_fields[];
 
-/* "CN": two capital letters. */
-bool tdm__market_code_is_fine(const char *code);
-
 /* Reads the JSON form. With f->yaml the sentences have the lines of what people wrote. The policy owns what it points
  * to; its sha256 is left empty. */
 tdm_status tdm__market_policy_read(tdm__fields *f, const json_t *object, tdm__market_policy **out);
