@@ -19,11 +19,11 @@
 #include "tandem/status.h"
 
 typedef enum tdm__partner_finish {
-    TDM__FINISH_STOP = 1,
-    TDM__FINISH_LENGTH,
-    TDM__FINISH_FILTERED, /* its own content filter */
-    TDM__FINISH_TOOLS,
-    TDM__FINISH_CUT,      /* not the end of an answer, whatever it is called */
+    TDM__PARTNER_FINISH_STOP = 1,
+    TDM__PARTNER_FINISH_LENGTH,
+    TDM__PARTNER_FINISH_FILTERED, /* its own content filter */
+    TDM__PARTNER_FINISH_TOOLS,
+    TDM__PARTNER_FINISH_CUT,      /* not the end of an answer, whatever it is called */
 } tdm__partner_finish;
 
 /* Where a vendor's interface departs from OpenAI's. "" and false: it does not. */
