@@ -1,11 +1,12 @@
 /* trust.h - the client of a TUF repository: what this device believes, and since when.
  *
- * The order of checks is the specification's (section 5): root chain, timestamp, snapshot, targets, the market's
- * delegated targets, files. All that is believed lies in one file that is replaced as a whole, so a crash leaves the
- * old state or the new one. Versions and times only ever go up, also by an update that fails half-way: what a later
- * rollback would need is persisted as soon as it is verified. The clock that decides about expiry is the newest of the
- * system's, the last persisted one, and this build's; when the system's lies further back than SKEW the state is
- * SUSPECT, which is treated as stale.
+ * The order of checks is the specification's (section 5): root chain, timestamp, snapshot, targets, the markets'
+ * delegated targets, files. All that is believed lies in one file that is replaced as a whole, once an update, so a
+ * crash leaves the old state or the new one. Roots, versions and times only ever go up, also by an update that fails
+ * half-way: what was verified on the way is persisted with the failure. The clock that decides about expiry is the
+ * newest of the system's, the last persisted one, and this build's; when the system's lies further back than 300 s the
+ * state is SUSPECT, which is treated as stale. Stricter than TUF: only ed25519 keys, whose ids are their hashes;
+ * consistent snapshots; below markets/XX/ only the role market-XX signs, elsewhere only targets; files are UTF-8.
  */
 #ifndef TDM_POLICY_TRUST_H
 #define TDM_POLICY_TRUST_H
@@ -39,10 +40,12 @@ typedef enum tdm__trust_fault {
 /* "ROLLBACK". */
 const char *tdm__trust_fault_name(tdm__trust_fault f);
 
-/* Where an update comes from. name is "3.root.json", "timestamp.json", "7.market-CN.json" or "targets/HASH.NAME"-like
- * paths of consistent snapshots. ERR_NOT_FOUND when there is no such file; out is appended to. */
+/* Where an update comes from. name is "3.root.json", "timestamp.json", "7.market-CN.json", or for a file
+ * "targets/markets/CN/HASH.policy.json". ERR_NOT_FOUND when there is no such file, ERR_LIMIT when it is longer than
+ * bytes_max; out is appended to. */
 typedef struct tdm__trust_source {
     tdm_status (*read)(void *user, const char *name, size_t bytes_max, tdm__buf *out, tdm_error *err);
+    void (*fini)(void *user); /* NULL: nothing to free */
     void *user;
 } tdm__trust_source;
 
@@ -53,7 +56,7 @@ tdm_status tdm__trust_source_bundle(tdm__str bytes, tdm__trust_source *out, tdm_
 void tdm__trust_source_fini(tdm__trust_source *s);
 
 /* Opens the persisted state. ERR_NOT_FOUND when nothing was installed. ERR_INTEGRITY when the file was changed by
- * hand: its metadata are verified again at each open. */
+ * hand: its metadata are verified again at each open. Expiry is no error here: tdm__trust_expires_unix_s tells it. */
 tdm_status tdm__trust_open(const char *state_path, int64_t system_now_unix_s, tdm__trust **out, tdm_error *err);
 
 /* Installs the first root (self-signed to its threshold) and makes the first update from source. Refused when
@@ -62,7 +65,8 @@ tdm_status tdm__trust_install(const char *state_path, tdm__str root, const tdm__
                               int64_t system_now_unix_s, tdm__trust **out, tdm__trust_fault *fault, tdm_error *err);
 
 /* Verifies a newer state of the repository and persists it. On failure t is as it was, but for versions that must not
- * go back. */
+ * go back, and for a newer root that was verified: what its keys no longer sign is dropped. A market whose role was
+ * never here may be missing from the source; one that was here may not. When the disk fails nothing has changed. */
 tdm_status tdm__trust_update(tdm__trust *t, const tdm__trust_source *source, int64_t system_now_unix_s,
                              tdm__trust_fault *fault, tdm_error *err);
 
@@ -97,13 +101,14 @@ typedef enum tdm__freshness {
 
 const char *tdm__freshness_name(tdm__freshness f);
 
-/* The earliest expiry of all roles that the market's policy rests on; a decision compares with it. */
+/* The earliest expiry of all roles that the market's policy rests on, 0 when there is none; a decision compares with
+ * it. */
 int64_t tdm__trust_expires_unix_s(const tdm__trust *t, const char *market);
 
 /* The trusted clock at this system time: never lower than what was seen. *is_suspect when the system's lies behind. */
 int64_t tdm__trust_now(const tdm__trust *t, int64_t system_now_unix_s, bool *is_suspect);
 
-/* Versions for people and journals: of the timestamp, and of a market's role. */
+/* Versions for people and journals: of the timestamp, and of a market's role; 0 when there is none. */
 int64_t tdm__trust_version(const tdm__trust *t);
 int64_t tdm__trust_market_version(const tdm__trust *t, const char *market);
 
