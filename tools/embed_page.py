@@ -7,6 +7,7 @@ only these parts run, by hash. Its last directive is frame-ancestors 'none': who
 usage: embed_page.py PAGE OUT.c [--name console --header api/console.h] [--depfile FILE]
 defines tdm__NAME_page, tdm__NAME_page_len and tdm__NAME_csp, which HEADER declares.
 """
+
 import argparse
 import base64
 import hashlib
@@ -37,6 +38,7 @@ def read_page(path):
             if f"</{tag}" in text.lower():
                 raise BadPage(f"{file}: has </{tag}, which would end the element that it becomes")
             return f"<{tag}>\n{text}</{tag}>"
+
         return inline
 
     page = SCRIPT.sub(part("script"), STYLE.sub(part("style"), path.read_text(encoding="utf-8")))
@@ -56,10 +58,20 @@ def hashes(page, tag):
 def policy(page):
     """The policy of a page; one with an <iframe> may frame the pages of this machine."""
     frames = ["frame-src http://127.0.0.1:* http://localhost:*"] if b"<iframe" in page else []
-    return "; ".join([
-        "default-src 'none'", "script-src " + hashes(page, "script"), "style-src " + hashes(page, "style"),
-        "connect-src 'self'", "img-src data:", *frames, "base-uri 'none'", "form-action 'none'",
-        "require-trusted-types-for 'script'", "frame-ancestors 'none'"])
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src " + hashes(page, "script"),
+            "style-src " + hashes(page, "style"),
+            "connect-src 'self'",
+            "img-src data:",
+            *frames,
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "frame-ancestors 'none'",
+        ]
+    )
 
 
 def write_c(page, name, header, out):
@@ -68,7 +80,7 @@ def write_c(page, name, header, out):
     out.write(f"const size_t tdm__{name}_page_len = {len(page)};\n")
     out.write(f"const unsigned char tdm__{name}_page[] = {{\n")
     for i in range(0, len(page), 20):
-        out.write(",".join(str(b) for b in page[i:i + 20]) + ",\n")
+        out.write(",".join(str(b) for b in page[i : i + 20]) + ",\n")
     out.write("};\n")
 
 

@@ -10,7 +10,7 @@ const takeEvent = {
   },
   text(run, data) {
     if (data.label) { run.label = data.text; return; }
-    if (data.source !== "own" && run.leaving && !run.leaving.back) tellStage({ event: "state", state: "came", partner: data.source });
+    if (data.source !== "own" && !run.text) tellStage({ event: "state", state: "came", partner: data.source });
     run.add(data.text);
   },
   offer(run, data) {
@@ -35,7 +35,7 @@ const takeEvent = {
   done(run, data) {
     run.done = data;
     run.whole = true;
-    run.cost(data.timings);
+    if (run.text) run.cost(data.timings);
     if (data.state === "cancelled" || data.state === "stopped") run.facts.note = "stopped";
     tellStage({ event: "state", state: data.state, path: data.source ?? run.decision?.path ?? "" });
   },

@@ -88,6 +88,7 @@ function showWords() {
   for (const node of document.querySelectorAll("[data-t-placeholder]")) {
     node.placeholder = t(node.dataset.tPlaceholder);
   }
+  for (const node of document.querySelectorAll("[data-t-title]")) node.title = t(node.dataset.tTitle);
   $("lang").textContent = t("other");
   $("lang").lang = lang === "zh" ? "en" : "zh-CN";
 }

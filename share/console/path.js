@@ -10,7 +10,7 @@ const isHypothetical = id => Boolean(device?.filings?.find(filing => filing.id =
 /* "own:qwen2.5" or "alibaba:qwen-plus", as the decision names a candidate. */
 function candidateLine(name) {
   const at = name.indexOf(":"), who = at < 0 ? name : name.slice(0, at), model = at < 0 ? "" : name.slice(at + 1);
-  return group("span", "", make("b", "", who === "own" ? t("own") : partnerName(who)),
+  return group("span", "", make("b", "", who === "own" ? t("own") : partnerName(who)), " ",
     who !== "own" && isEmulated(who) ? mark("emulated") : null, model ? make("span", "soft", ` · ${model}`) : null);
 }
 
@@ -65,7 +65,8 @@ const isOff = run => run.done?.state === "off" || (!run.done && run.decision?.pa
 
 function offCard(run) {
   if (!isOff(run)) return null;
-  const reason = sentence(run.done) || sentence(run.decision);
+  const cause = run.decision?.refused?.find(r => r.reason === run.done?.reason && r.text_zh);
+  const reason = sentence(cause) || sentence(run.done) || sentence(run.decision);
   return group("div", "card off-card", group("h3", "", make("i", "way off"), make("span", "", t("off_title"))),
     make("p", "", reason), make("p", "fine", t("off_note")));
 }
@@ -73,7 +74,8 @@ function offCard(run) {
 function offerCard(run) {
   const o = run.offer;
   if (!o) return null;
-  const card = group("div", "card offer",
+  const isAnswered = run.chose && run.chose !== "later" && run.chose !== "expired";
+  const card = group("div", isAnswered ? "offer answered" : "card offer",
     group("h3", "", make("i", "way partner"), make("span", "", t("offer_title", partnerName(o.partner.id, o.partner))),
       o.partner.emulated ? mark("emulated") : null),
     make("p", "", run.chose ? t(`chose_${run.chose}`) : t(`cause_${o.cause}`)));
@@ -82,12 +84,13 @@ function offerCard(run) {
   return card;
 }
 
-/* What was sent is drawn when it goes, and stays as a line with its size. */
+/* What was sent is drawn when it goes, once: the line stays, with its size. */
 function leavingLine(run) {
   if (!run.leaving) return null;
-  const { partner, n, back } = run.leaving;
-  return group("div", back ? "leaving back" : "leaving", make("i", "way"), make("span", "line"),
-    make("i", "way partner"), make("span", "", t(back ? "came" : "sent", bytes(n), partnerName(partner, run.extras.partner))));
+  run.leavingNode ??= group("div", "leaving", make("i", "way"), make("span", "line"), make("i", "way partner"), make("span"));
+  run.leavingNode.lastElementChild.textContent =
+    t("sent", bytes(run.leaving.n), partnerName(run.leaving.partner, run.extras.partner));
+  return run.leavingNode;
 }
 
 function receiptLine(run) {
@@ -103,8 +106,14 @@ function showUnder(run) {
     make("p", "", sentence(run.retract))) : null;
   const labelText = run.label || (typeof run.done?.label === "string" ? run.done.label : "");
   const label = labelText && run.text ? make("p", "label-line", labelText) : null;
-  const note = run.done && !isOff(run) && sentence(run.done) && !run.retract ? make("p", "fine", sentence(run.done)) : null;
-  run.under.replaceChildren(...[retracted, leavingLine(run), label, offCard(run), pathLine(run), note, offerCard(run),
-    receiptLine(run), whyBox(run)].filter(Boolean));
+  const says = isOff(run) || run.retract || run.problem ? ""
+    : sentence(run.done) || (run.done?.state === "declined" && !run.text ? t("declined") : "");
+  const nodes = [retracted, leavingLine(run), label, offCard(run), pathLine(run), says ? make("p", "fine", says) : null,
+    offerCard(run), receiptLine(run), whyBox(run)].filter(Boolean);
+  const moving = run.leavingNode;  // a node that is taken out and put in again would begin its way anew
+  for (const node of [...run.under.children]) if (node !== moving) node.remove();
+  const at = nodes.indexOf(moving);
+  if (at >= 0 && moving.parentNode === run.under) { moving.before(...nodes.slice(0, at)); moving.after(...nodes.slice(at + 1)); }
+  else run.under.append(...nodes);
   follow();
 }

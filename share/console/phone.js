@@ -123,7 +123,7 @@ function showAll() {
   showWords();
   showDevice();
   for (const run of runs) { run.draw(); if (run.isAssistant) showUnder(run); }
-  if ($("sheet").open) drawSheet();
+  if (sheetRun) drawSheet();
   fillView();
 }
 
@@ -135,7 +135,7 @@ const obey = {
   async network({ off }) { await call("v1/network", { off: Boolean(off) }, ownerHeaders()); },
   async ask({ text, partner }) {
     showView("talk");
-    if ($("sheet").open) $("sheet").close();
+    closeSheet("later");
     running?.abort.abort();
     await whenIdle();
     const first = device?.partners?.find(p => p.features?.includes("assistant"));

@@ -21,7 +21,7 @@ function showMeta(run) {
   if (f.rate) span(t("rate", f.rate.toFixed(1)));
   if (f.tokens) span(t("tokens", f.tokens));
   if (f.first) span(t("first", f.first.toFixed(2)));
-  if (f.decision) {
+  if (f.decision && !run.offer) {
     const id = button(`${t("decision")} ${short(f.decision)}`, "", () => navigator.clipboard.writeText(f.decision));
     id.title = f.decision;
     parts.push(id);
@@ -154,6 +154,8 @@ $("prompt").onkeydown = e => {
   if (e.key === "Enter" && !e.shiftKey && !composing) { e.preventDefault(); sendPrompt(); }
 };
 document.onkeydown = e => {
-  if (e.key === "Escape" && running && !e.isComposing && !$("sheet").open) running.abort.abort();
+  if (e.key !== "Escape" || e.isComposing) return;
+  if (sheetRun) closeSheet("later");
+  else running?.abort.abort();
 };
 $("fresh").onclick = beginTalk;
