@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/checked.h"
+#include "base/error.h"
 
 enum { TEXT_BYTES_MAX = 64 << 20, LOOK_MS = 50 };
 
@@ -25,16 +26,35 @@ void tdm__chat_turn_fini(tdm__chat_turn *t)
     pthread_mutex_destroy(&t->mutex);
 }
 
+/* Off, or stopped by the market's pack, in words. */
+static void refuse(tdm__chat_turn *t, const tdm__event *ev)
+{
+    tdm__buf text;
+    tdm__buf_init(&text, sizeof t->error.msg - 1);
+    if (ev->end == TDM__END_OFF)
+        tdm__decision_sentence(ev->decision, NULL, "en", &text);
+    else if (ev->end == TDM__END_NEEDS_CONSENT)
+        tdm__buf_append_z(&text, "only a partner could answer: tandem assistant asks the owner about that");
+    else
+        tdm__buf_printf(&text, "%s", tdm__reason_name(ev->reason));
+    tdm__fail(&t->error, TDM_ERR_REFUSED, "%s", tdm__buf_cstr(&text));
+    tdm__buf_fini(&text);
+}
+
 static void on_event(void *user, const tdm__event *ev)
 {
     tdm__chat_turn *t = user;
     pthread_mutex_lock(&t->mutex);
-    t->decision = *ev->decision;
+    snprintf(t->decision_id, sizeof t->decision_id, "%s", ev->decision_id);
     if (ev->kind == TDM__EVENT_TEXT && tdm__buf_append_str(&t->arrived, ev->text) != TDM_OK)
         t->overflowed = true;
     if (ev->kind == TDM__EVENT_DONE) {
         t->finish = ev->finish;
         t->error = ev->error;
+        snprintf(t->screening, sizeof t->screening, "%s", ev->screening);
+        snprintf(t->label, sizeof t->label, "%s", ev->label);
+        if (ev->end != TDM__END_ANSWERED && ev->end != TDM__END_CANCELLED && ev->end != TDM__END_FAILED)
+            refuse(t, ev);
         t->timings = ev->timings;
         t->is_done = true;
     }

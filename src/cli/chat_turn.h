@@ -16,9 +16,10 @@
 
 typedef struct tdm__chat_turn {
     tdm__buf answer;        /* all of the text, after run */
-    tdm__decision decision; /* these five after run */
+    char decision_id[TDM__DECISION_ID_TEXT]; /* these after run */
+    char screening[16], label[512];
     tdm__finish finish;
-    tdm_error error;
+    tdm_error error; /* OK, or why there is no answer; ERR_REFUSED: off */
     tdm__job_timings timings;
     bool was_interrupted;
     pthread_mutex_t mutex; /* of what follows */

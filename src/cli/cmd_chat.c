@@ -32,6 +32,7 @@ typedef struct chat {
     uint64_t seed;
     bool has_seed;
     size_t n_max;
+    tdm__device *device;
     tdm__service *service;
     json_t *messages;
 } chat;
@@ -89,8 +90,8 @@ static tdm_status print_json(const chat *c, const tdm__chat_turn *t, tdm_error *
     const tdm__job_timings *m = &t->timings;
     json_t *o = json_pack(
         "{s:s%, s:s, s:s, s:s, s:I, s:s, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:f, s:I, s:f, s:f, s:I, s:I, s:I}}", "text",
-        tdm__buf_cstr(&t->answer), t->answer.len, "finish", finish_name(t->finish), "decision", t->decision.id, "model",
-        c->model, "seed", (json_int_t)c->seed, "screening", "not built", "label", "not built", "usage", "prompt_tokens",
+        tdm__buf_cstr(&t->answer), t->answer.len, "finish", finish_name(t->finish), "decision", t->decision_id, "model",
+        c->model, "seed", (json_int_t)c->seed, "screening", t->screening, "label", t->label, "usage", "prompt_tokens",
         (json_int_t)m->n_prompt, "completion_tokens", (json_int_t)m->n_generated, "total_tokens",
         (json_int_t)(m->n_prompt + m->n_generated), "timings", "prompt_tokens", (json_int_t)m->n_prompt, "prompt_ms",
         m->prompt_ms, "decode_tokens", (json_int_t)m->n_generated, "decode_ms", m->decode_ms, "queue_ms", m->queue_ms,
@@ -112,7 +113,7 @@ static tdm_status ask(chat *c, const char *text, size_t len, tdm__chat_turn *t, 
                            .sampling = sampling_of(c),
                            .n_top_logprobs = -1};
     tdm_status s = tdm__chat_turn_run(t, c->service, &q, c->common.json ? NULL : stdout, &n_interrupts, err);
-    if (s == TDM_OK && t->finish == TDM__FINISH_ERROR) {
+    if (s == TDM_OK && t->error.code != TDM_OK) {
         *err = t->error;
         s = t->error.code;
     }
@@ -226,7 +227,8 @@ static tdm_status load(chat *c, tdm_error *err)
                              .isa_max = c->common.isa_max,
                              .n_ctx = c->common.n_ctx,
                              .n_slots = c->common.n_parallel};
-    TDM_TRY(tdm__service_create(&c->service, err));
+    TDM_TRY(tdm__device_open(c->common.home.state, "", &c->device, err));
+    TDM_TRY(tdm__service_create(c->device, &c->service, err));
     return tdm__service_load(c->service, path, c->model, &o, err);
 }
 
@@ -265,6 +267,7 @@ int tdm__cmd_chat(int argc, char **argv)
         code = c.prompt ? answer_one(&c) : converse(&c);
     }
     tdm__service_destroy(c.service);
+    tdm__device_close(c.device);
     json_decref(c.messages);
     return code;
 }

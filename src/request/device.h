@@ -64,6 +64,11 @@ void tdm__device_note_partner(tdm__device *d, const char *partner, bool was_fine
 tdm__usage *tdm__device_usage(tdm__device *d);
 tdm__journal *tdm__device_journal(tdm__device *d);
 
+/* Reads this process's journal front to back (journal.h). */
+tdm_status tdm__device_read_journal(tdm__device *d,
+                                    tdm_status (*fn)(void *user, const tdm__leaf_read *leaf, tdm_error *err),
+                                    void *user, tdm_error *err);
+
 /* What is asked of a decision from outside; the rest (clock, states, consents, random) is the device's. */
 typedef struct tdm__ask {
     const char *feature;

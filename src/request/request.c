@@ -1,81 +1,65 @@
 /* request.c - one request's way, step by step in one place.
  *
- *      start:            decide ─► admit ─► queue
- *      prepare thread:   tell decision ─► screen(in) ─► render + tokenise ─► engine
- *      engine's thread:  screen(out) ─► tell text ... ─► label ─► tell done
- *
- * Steps that are not built yet stand where they will work, and say so in DONE.
+ *      start:            decide ─► choose the step ─► admit ─► queue
+ *      prepare thread:   tell decision ─► opened leaf ─► screen(in) ─► render + tokenise ─► engine
+ *                                                                 └─► a thread that asks the partner
+ *      writing thread:   screen(out) ─► tell text ... ─► label ─► closed leaf
+ *      journal's thread: tell done
  */
 #include "request/request.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "os/clock.h"
-#include "os/random.h"
 #include "request/prompt.h"
 #include "request/request_internal.h"
 
-static const char not_built[] = "not built";
-
-static void tell(tdm__request *r, tdm__event ev)
-{
-    ev.decision_id = r->decision.id;
-    ev.decision = &r->decision;
-    ev.model_name = r->service->model_name;
-    r->fn(r->user, &ev);
-}
-
-/* Its place in the service is free before the owner hears of the end, so that an answered client may ask at once. */
-static void leave_service(tdm__request *r)
-{
-    tdm__service *s = r->service;
-    pthread_mutex_lock(&s->mutex);
-    *(r->live_previous ? &r->live_previous->live_next : &s->live) = r->live_next;
-    if (r->live_next)
-        r->live_next->live_previous = r->live_previous;
-    s->n_live--;
-    pthread_mutex_unlock(&s->mutex);
-}
-
-static void tell_done(tdm__request *r, tdm__event ev)
-{
-    ev.kind = TDM__EVENT_DONE;
-    ev.screening = not_built;
-    ev.label = not_built;
-    ev.timings.queue_ms += r->prepare_ms;
-    leave_service(r);
-    tell(r, ev);
-    pthread_mutex_lock(&r->mutex);
-    r->was_told = true;
-    pthread_cond_signal(&r->ended);
-    pthread_mutex_unlock(&r->mutex);
-}
+/* ---- this device's own model ---- */
 
 /* An answer out of a file that changed under it is none. */
-static void tell_job_done(tdm__request *r, const tdm__job_event *ev)
+static void end_job(tdm__request *r, const tdm__job_event *ev)
 {
-    tdm__event done = {.finish = ev->finish, .error = ev->error, .timings = ev->timings};
-    bool answered = ev->finish == TDM__FINISH_STOP || ev->finish == TDM__FINISH_LENGTH;
-    if (answered && !tdm__service_model_is_intact(r->service, &done.error))
+    tdm__event done = {.finish = ev->finish, .error = ev->error, .timings = ev->timings, .end = TDM__END_FAILED};
+    const bool answered = ev->finish == TDM__FINISH_STOP || ev->finish == TDM__FINISH_LENGTH;
+    if (r->output.is_stopped && r->reason == TDM__REASON_SCREEN_OUTPUT) {
+        done.end = TDM__END_STOPPED_BY_SCREEN;
+    } else if (r->output.is_stopped) {
         done.finish = TDM__FINISH_ERROR;
-    tell_done(r, done);
+        tdm__fail(&done.error, TDM_ERR_CANCELLED, "the answer was ended, because what it was decided by has changed");
+    } else if (ev->finish == TDM__FINISH_CANCELLED) {
+        done.end = TDM__END_CANCELLED;
+    } else if (answered && !tdm__service_model_is_intact(r->service, &done.error)) {
+        done.finish = TDM__FINISH_ERROR;
+    } else if (answered && tdm__request_wait_opened(r, &done.error) != TDM_OK) {
+        done.finish = TDM__FINISH_ERROR;
+    } else if (answered) {
+        tdm__output_end(r);
+        done.end = TDM__END_ANSWERED;
+    }
+    tdm__request_finish(r, done);
 }
 
+/* On the engine's thread. The first text may have to wait for the opened leaf: it was handed to the journal before the
+ * prompt was rendered, so this is over by now unless the disk is slower than the whole prompt. */
 static void on_job_event(void *user, const tdm__job_event *ev)
 {
     tdm__request *r = user;
-    if (ev->kind == TDM__JOB_TEXT) /* screen(out) will stand here */
-        tell(r, (tdm__event){
-                    .kind = TDM__EVENT_TEXT, .text = ev->text, .tokens = ev->tokens, .n_tokens = ev->n_tokens});
-    else /* and label here */
-        tell_job_done(r, ev);
+    if (ev->kind != TDM__JOB_TEXT) {
+        end_job(r, ev);
+    } else if (!r->output.is_stopped) {
+        if (tdm__request_wait_opened(r, NULL) != TDM_OK || !tdm__output_push(r, ev->text, ev->tokens, ev->n_tokens)) {
+            r->output.is_stopped = true;
+            tdm__request_cancel(r);
+        }
+    }
 }
 
 /* Renders, tokenises and hands over. ERR_CANCELLED when that was asked for meanwhile. */
-static tdm_status prepare(tdm__request *r, tdm_error *err)
+static tdm_status ask_own_model(tdm__request *r, tdm_error *err)
 {
     tdm__service *s = r->service;
     int32_t *ids = NULL;
@@ -100,27 +84,52 @@ static bool is_cancelled(tdm__request *r)
     return cancelled;
 }
 
+/* ---- the walk ---- */
+
+/* Up to a back end, which finishes the request itself; else gives how it ended here. */
+static tdm__request_end walk_to_backend(tdm__request *r, tdm_error *err)
+{
+    if (!r->step)
+        return r->end;
+    if (tdm__output_stops_question(r))
+        return TDM__END_STOPPED_BY_SCREEN;
+    if (is_cancelled(r))
+        return TDM__END_CANCELLED;
+    const bool is_partner = r->step->candidate->backend->partner != NULL;
+    tdm_status s = is_partner ? tdm__request_ask_partner(r, err) : ask_own_model(r, err);
+    return s == TDM_OK ? TDM__END_NONE : s == TDM_ERR_CANCELLED ? TDM__END_CANCELLED : TDM__END_FAILED;
+}
+
+static tdm__finish finish_of(tdm__request_end end)
+{
+    return end == TDM__END_FAILED      ? TDM__FINISH_ERROR
+           : end == TDM__END_CANCELLED ? TDM__FINISH_CANCELLED
+                                       : TDM__FINISH_NONE;
+}
+
 void tdm__request_walk(tdm__request *r)
 {
     tdm_error err = {0};
-    tell(r, (tdm__event){.kind = TDM__EVENT_DECISION});
-    /* screen(in) will stand here */
-    tdm_status status = is_cancelled(r) ? TDM_ERR_CANCELLED : prepare(r, &err);
-    if (status == TDM_ERR_CANCELLED)
-        tell_done(r, (tdm__event){.finish = TDM__FINISH_CANCELLED});
-    else if (status != TDM_OK)
-        tell_done(r, (tdm__event){.finish = TDM__FINISH_ERROR, .error = err});
+    tdm__request_tell(r, (tdm__event){.kind = TDM__EVENT_DECISION});
+    tdm__request_end end =
+        tdm__request_open_leaf(r, &err) == TDM_OK ? walk_to_backend(r, &err) : TDM__END_FAILED;
+    if (end != TDM__END_NONE)
+        tdm__request_finish(r, (tdm__event){.end = end, .finish = finish_of(end), .error = err});
     pthread_mutex_lock(&r->mutex);
     r->was_prepared = true;
-    pthread_cond_signal(&r->ended);
+    pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->mutex);
 }
 
+/* ---- starting ---- */
+
 static void free_request(tdm__request *r)
 {
+    tdm__output_fini(r);
+    tdm__device_release(r->device, r->rules);
     json_decref(r->messages);
     free(r->stop_bytes);
-    pthread_cond_destroy(&r->ended);
+    pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->mutex);
     free(r);
 }
@@ -142,17 +151,64 @@ static bool copy_stops(tdm__request *r, const tdm__chat_request *q)
     return true;
 }
 
-static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, tdm__event_fn fn, void *user,
-                                 tdm__request **out, tdm_error *err)
+static void copy_name(char *out, size_t cap, const char *name) { snprintf(out, cap, "%s", name ? name : ""); }
+
+static const tdm__plan_step *find_partner_step(const tdm__decision *d, const char *partner)
 {
-    tdm__decision_facts facts;
-    int rc = tdm__random_fill(facts.random, sizeof facts.random);
-    if (rc != 0)
-        return tdm__fail_os(err, rc, "cannot get random bytes for a decision's id");
+    for (size_t i = 0; i < d->n_plan; i++) {
+        const tdm__policy_partner *p = d->plan[i].candidate->backend->partner;
+        if (p && strcmp(p->id, partner) == 0)
+            return &d->plan[i];
+    }
+    return NULL;
+}
+
+static tdm__reason why_not_partner(const tdm__decision *d, const char *partner)
+{
+    for (size_t i = 0; i < d->n_refused; i++) {
+        const tdm__policy_partner *p = d->refused[i].candidate->backend->partner;
+        if (p && strcmp(p->id, partner) == 0)
+            return d->refused[i].reason;
+    }
+    return d->off != TDM__REASON_NONE ? d->off : TDM__REASON_PARTNER_UNKNOWN;
+}
+
+/* Which step of the plan answers: the asked partner's, or the first one if it is this device's own model. */
+static void choose_step(tdm__request *r, const char *partner)
+{
+    const tdm__decision *d = &r->decision;
+    const tdm__plan_step *step = *partner ? find_partner_step(d, partner) : d->n_plan > 0 ? &d->plan[0] : NULL;
+    if (!step) {
+        r->end = TDM__END_OFF;
+        r->reason = *partner ? why_not_partner(d, partner) : d->off;
+    } else if (step->candidate->backend->partner && (!*partner || (step->needs_consent && !r->has_consent))) {
+        r->end = TDM__END_NEEDS_CONSENT;
+    } else {
+        r->step = step;
+    }
+}
+
+static tdm_status decide(tdm__request *r, const tdm__chat_request *q, tdm__backend_state own_state, tdm_error *err)
+{
+    const tdm__ask ask = {.feature = r->feature,
+                          .named_partner = r->named_partner,
+                          .has_attachments = q->has_attachments,
+                          .own_state = own_state};
+    r->consent_generation = tdm__consent_generation(tdm__device_usage(r->device));
+    TDM_TRY(tdm__device_decide(r->device, r->rules, &ask, &r->decision, err));
+    r->now_unix_s = r->decision.now_unix_s;
+    choose_step(r, q->partner ? q->partner : "");
+    return tdm__output_init(r, err);
+}
+
+static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, tdm__backend_state own_state,
+                                 tdm__event_fn fn, void *user, tdm__request **out, tdm_error *err)
+{
     tdm__request *r = calloc(1, sizeof *r);
     if (!r)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a request");
     *r = (tdm__request){.service = s,
+                        .device = s->device,
                         .messages = json_deep_copy(q->messages),
                         .params = {.max_tokens = q->max_tokens,
                                    .sampling = q->sampling,
@@ -160,36 +216,62 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
                                    .n_top_logprobs = q->n_top_logprobs},
                         .fn = fn,
                         .user = user,
-                        .decision = tdm__decide(&facts),
-                        .now_unix_s = tdm__clock_unix_s(),
+                        .has_consent = q->has_consent,
+                        .has_attachments = q->has_attachments,
+                        .rules = tdm__device_acquire(s->device),
                         .started_ns = tdm__clock_ns()};
+    copy_name(r->feature, sizeof r->feature, q->feature ? q->feature : "chat");
+    copy_name(r->named_partner, sizeof r->named_partner, q->named_partner);
+    copy_name(r->language, sizeof r->language, q->language ? q->language : "en");
     pthread_mutex_init(&r->mutex, NULL);
-    pthread_cond_init(&r->ended, NULL);
-    if (!r->messages || !copy_stops(r, q)) {
+    pthread_cond_init(&r->changed, NULL);
+    tdm_status status = TDM_OK;
+    if (!r->messages || !copy_stops(r, q))
+        status = tdm__fail(err, TDM_ERR_NOMEM, "no memory for a request's messages and stop strings");
+    if (status == TDM_OK)
+        status = decide(r, q, own_state, err);
+    if (status != TDM_OK) {
         free_request(r);
-        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a request's messages and stop strings");
+        return status;
     }
     *out = r;
     return TDM_OK;
 }
 
-/* Under service.mutex. */
-static tdm_status check_admission(tdm__service *s, tdm_error *err)
+static tdm_status refuse_without_model(const tdm__service *s, tdm_error *err)
 {
-    tdm__service_check_model(s);
-    switch (s->state) {
-    case TDM__SERVICE_DOWNLOADING:
+    if (s->state == TDM__SERVICE_DOWNLOADING)
         TDM_FAIL(err, TDM_ERR_UPSTREAM, "the model is not there yet: downloading %d%%", s->percent);
-    case TDM__SERVICE_LOADING:
+    if (s->state == TDM__SERVICE_LOADING)
         TDM_FAIL(err, TDM_ERR_UPSTREAM, "the model is not there yet: loading");
-    case TDM__SERVICE_FAILED:
-        TDM_FAIL(err, TDM_ERR_UPSTREAM, "there is no model: %s", s->error.msg);
-    case TDM__SERVICE_READY:
-        break;
-    }
+    TDM_FAIL(err, TDM_ERR_UPSTREAM, "there is no model: %s", s->error.msg);
+}
+
+/* Under service.mutex. Needs_model: the own model would answer if it were there. */
+static tdm_status check_admission(tdm__service *s, const tdm__request *r, tdm_error *err)
+{
+    const bool needs_model = r->step ? !r->step->candidate->backend->partner
+                                     : r->reason == TDM__REASON_MODEL_NOT_HERE ||
+                                           r->reason == TDM__REASON_DEVICE_FAILED;
+    tdm__service_check_model(s);
+    if (needs_model && s->state != TDM__SERVICE_READY)
+        return refuse_without_model(s, err);
     if (s->n_live >= s->n_live_max)
         TDM_FAIL(err, TDM_ERR_BUSY, "%zu answers are running or waiting, no more are taken", s->n_live_max);
     return TDM_OK;
+}
+
+static tdm__backend_state own_state_of(tdm__service *s)
+{
+    static const tdm__backend_state of[] = {[TDM__SERVICE_DOWNLOADING] = TDM__BACKEND_LOADING,
+                                            [TDM__SERVICE_LOADING] = TDM__BACKEND_LOADING,
+                                            [TDM__SERVICE_READY] = TDM__BACKEND_UP,
+                                            [TDM__SERVICE_FAILED] = TDM__BACKEND_DOWN};
+    pthread_mutex_lock(&s->mutex);
+    tdm__service_check_model(s);
+    tdm__service_state state = s->state;
+    pthread_mutex_unlock(&s->mutex);
+    return of[state];
 }
 
 /* Under service.mutex. */
@@ -214,9 +296,9 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
 {
     assert(q->n_stops <= TDM__STOPS_MAX);
     tdm__request *r = NULL;
-    TDM_TRY(create_request(s, q, fn, user, &r, err));
+    TDM_TRY(create_request(s, q, own_state_of(s), fn, user, &r, err));
     pthread_mutex_lock(&s->mutex);
-    tdm_status status = check_admission(s, err);
+    tdm_status status = check_admission(s, r, err);
     if (status == TDM_OK) {
         *out = r; /* before a thread of the service sees it: events may come before this returns */
         enqueue(s, r);
@@ -231,6 +313,7 @@ void tdm__request_cancel(tdm__request *r)
 {
     pthread_mutex_lock(&r->mutex);
     r->is_cancelled = true;
+    atomic_store(&r->stop_partner, true);
     if (r->job)
         tdm__job_cancel(r->job);
     pthread_mutex_unlock(&r->mutex);
@@ -244,8 +327,10 @@ void tdm__request_destroy(tdm__request **request)
     *request = NULL;
     pthread_mutex_lock(&r->mutex);
     while (!r->was_told || !r->was_prepared)
-        pthread_cond_wait(&r->ended, &r->mutex);
+        pthread_cond_wait(&r->changed, &r->mutex);
     pthread_mutex_unlock(&r->mutex);
+    if (r->has_partner_thread)
+        pthread_join(r->partner_thread, NULL);
     tdm__job_destroy(&r->job);
     free_request(r);
 }

@@ -1,8 +1,8 @@
 /* request.h - the spine: the one way from an application's question to an answer.
  *
- * decide -> screen(in) -> render + tokenise -> engine -> screen(out) -> label -> events. Only this folder reaches a
- * back end. The decision comes first and has an id (128 random bits); today it is the built-in market's: this
- * device's own model, nothing leaves. Screening and labels have their places here and say "not built".
+ * decide -> opened leaf -> screen(in) -> own engine or partner -> screen(out) -> label -> closed leaf -> events. Only
+ * this folder reaches a back end. The decision comes first; what its plan does not hold is not done. The opened leaf is
+ * durable before the first text is told, the closed one before DONE.
  */
 #ifndef TDM_REQUEST_REQUEST_H
 #define TDM_REQUEST_REQUEST_H
@@ -12,7 +12,9 @@
 #include <stddef.h>
 
 #include "engine/engine.h"
-#include "request/decision.h"
+#include "audit/journal.h"
+#include "partner/partner.h"
+#include "request/device.h"
 #include "tandem/status.h"
 
 /* What a process serves: one model, perhaps still on its way. All functions of the service may be called from any
@@ -26,7 +28,9 @@ typedef enum tdm__service_state {
     TDM__SERVICE_FAILED, /* detail in the error */
 } tdm__service_state;
 
-tdm_status tdm__service_create(tdm__service **out, tdm_error *err);
+/* Borrows the device, which outlives the service. */
+tdm_status tdm__service_create(tdm__device *device, tdm__service **out, tdm_error *err);
+tdm__device *tdm__service_device(tdm__service *s);
 
 /* Cancels all requests and waits until each has had its DONE; their handles may be given back later. No load or start
  * is under way. NULL-safe. */
@@ -45,6 +49,7 @@ typedef struct tdm__service_status {
     int percent;             /* DOWNLOADING */
     tdm_error error;         /* FAILED */
     char model_name[128];    /* READY, else "" */
+    char model_sha256[65];   /* READY, else "" */
     size_t n_ctx;            /* READY */
     int64_t loaded_unix_s;   /* READY */
     tdm__engine_stats stats; /* READY */
@@ -59,7 +64,25 @@ typedef struct tdm__chat_request {
     tdm__str stops[TDM__STOPS_MAX];
     size_t n_stops;
     int n_top_logprobs; /* -1: none wanted */
+    const char *feature;       /* "chat", "assistant": the cell that must allow it */
+    const char *language;      /* "en", "zh": of the label and of sentences; NULL: "en" */
+    const char *named_partner; /* the user named one; "" or NULL else */
+    /* "" or NULL: the plan's first step answers if it is this device's own model. A partner's id: that partner answers,
+     * if the plan has it; the messages are then exactly what leaves. */
+    const char *partner;
+    bool has_consent;          /* the owner said yes to this very question; without it a step that asks is not taken */
+    bool has_attachments;
 } tdm__chat_request;
+
+typedef enum tdm__request_end {
+    TDM__END_NONE = 0,
+    TDM__END_ANSWERED,
+    TDM__END_OFF,
+    TDM__END_NEEDS_CONSENT,
+    TDM__END_STOPPED_BY_SCREEN,
+    TDM__END_CANCELLED,
+    TDM__END_FAILED,
+} tdm__request_end;
 
 typedef enum tdm__event_kind {
     TDM__EVENT_DECISION = 1, /* always the first */
@@ -76,11 +99,21 @@ typedef struct tdm__event {
     tdm__str text;                 /* TEXT */
     const tdm__token_info *tokens; /* TEXT: as in engine.h */
     size_t n_tokens;
+    bool is_label;                 /* TEXT: the visible line that the market asks for, not the model's words */
     tdm__finish finish;            /* DONE */
     tdm_error error;               /* DONE with FINISH_ERROR */
-    tdm__job_timings timings;      /* DONE */
-    const char *screening;         /* DONE: "not built" */
-    const char *label;             /* DONE: "not built" */
+    tdm__job_timings timings;      /* DONE, own model */
+    /* DONE: ANSWERED; OFF (the plan is empty); NEEDS_CONSENT (the plan's first step is a partner that must be asked
+     * about); STOPPED_BY_SCREEN (reason, and the term's id in rule; text that was told is to be taken back);
+     * CANCELLED; FAILED (error; for a partner also partner->fault). */
+    tdm__request_end end;
+    tdm__reason reason;            /* DONE: OFF, STOPPED_BY_SCREEN, or NONE */
+    const char *screening;         /* DONE: "none" (the market has no pack), "passed", "stopped" */
+    const char *label;             /* DONE: the market's visible line as told, or "none" */
+    const char *rule;              /* DONE, STOPPED_BY_SCREEN: the term's id; never the term */
+    const tdm__partner_result *partner; /* DONE of a partner's answer, else NULL */
+    const char *filing_id;         /* always: that of the step that answers, "" for none */
+    const char *partner_id;        /* always: "" for this device's own model */
 } tdm__event;
 
 /* On a thread of the service; must not block. */
@@ -96,7 +129,8 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
 
 void tdm__request_cancel(tdm__request *r);   /* any thread, until destroy */
 
-/* Waits until DONE was delivered and its call returned; not from inside an event. NULL-safe, sets *r = NULL. */
+/* Waits until DONE was delivered and its call returned; not from inside an event. The service may be gone by then, its
+ * device not. NULL-safe, sets *r = NULL. */
 void tdm__request_destroy(tdm__request **r);
 
 /* The text of one token, for logprobs ("" for control tokens). Borrowed from the loaded model. */

@@ -1,39 +1,75 @@
-/* request_internal.h - what service.c and request.c share.
+/* request_internal.h - what the files of the spine share.
  *
- * Locks, in the order in which they may be taken: service.mutex, request.mutex, the engine's.
+ * Locks, in the order in which they may be taken: service.mutex, request.mutex, the engine's, the device's.
  */
 #ifndef TDM_REQUEST_REQUEST_INTERNAL_H
 #define TDM_REQUEST_REQUEST_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
+#include "base/sha256_stream.h"
 #include "request/request.h"
 #include "text/template.h"
 
+enum { TDM__LANGUAGE_TEXT = 8, TDM__LABEL_BYTES_MAX = 512 };
+
+typedef enum tdm__leaf_state { TDM__LEAF_WAITS = 0, TDM__LEAF_DURABLE, TDM__LEAF_FAILED } tdm__leaf_state;
+
+/* What is released of an answer: screened, hashed, told. Touched by the one thread that writes the answer. */
+typedef struct tdm__request_output {
+    tdm__screen_stream screen;
+    tdm__buf held; /* bytes of the stream from n_released on, that no term has decided about yet */
+    tdm__sha256_stream released;
+    bool is_stopped;
+    const char *rule;
+    char label[TDM__LABEL_BYTES_MAX];
+} tdm__request_output;
+
 struct tdm__request {
-    tdm__service *service;
-    tdm__request *next_waiting;       /* under service.mutex */
+    tdm__service *service; /* until DONE; the device outlives the handle */
+    tdm__device *device;
+    tdm__request *next_waiting;              /* under service.mutex */
     tdm__request *live_next, *live_previous; /* under service.mutex, from start to DONE */
-    json_t *messages;                 /* a copy: jansson's counts are not for two threads */
-    tdm__job_params params;           /* without the prompt; stops point into stop_bytes */
+    json_t *messages;                        /* a copy: jansson's counts are not for two threads */
+    tdm__job_params params;                  /* without the prompt; stops point into stop_bytes */
     char *stop_bytes;
     tdm__event_fn fn;
     void *user;
+    char feature[65], named_partner[TDM__PARTNER_ID_MAX + 1], language[TDM__LANGUAGE_TEXT];
+    bool has_consent, has_attachments;
+    const tdm__rules_set *rules;
     tdm__decision decision;
+    const tdm__plan_step *step; /* the one that answers; NULL: none, end says why */
+    tdm__request_end end;       /* when there is no step */
+    tdm__reason reason;
     int64_t now_unix_s;
     uint64_t started_ns;
+    uint64_t consent_generation;
     double prepare_ms; /* from start to the engine's queue */
+    tdm__request_output output;
+    tdm__event done;   /* kept until the closed leaf is durable */
+
     pthread_mutex_t mutex;
-    pthread_cond_t ended;
-    bool is_cancelled; /* all under mutex */
+    pthread_cond_t changed;
+    tdm__leaf_state opened; /* all under mutex */
+    bool is_cancelled;
     bool was_told;     /* DONE was delivered */
     bool was_prepared; /* the prepare thread forgot it */
     tdm__job *job;
+
+    /* a partner's answer */
+    pthread_t partner_thread;
+    bool has_partner_thread;
+    atomic_bool stop_partner;
+    tdm__partner_result partner;
 };
 
 struct tdm__service {
+    tdm__device *device;
     pthread_mutex_t mutex;
     pthread_cond_t work;
+    pthread_cond_t left; /* a live request has gone */
     pthread_t preparer;
     bool stop;
     tdm__service_state state;
@@ -46,6 +82,7 @@ struct tdm__service {
 
     /* set once, before the state becomes READY, then immutable */
     char model_name[128];
+    char model_sha256[TDM__SHA256_TEXT];
     int64_t loaded_unix_s;
     tdm__model *model;
     tdm__tokenizer *tokenizer;
@@ -59,7 +96,39 @@ bool tdm__service_model_is_intact(tdm__service *s, tdm_error *err);
 /* service.c, under s->mutex: makes a READY service whose file has changed FAILED. */
 void tdm__service_check_model(tdm__service *s);
 
-/* request.c: the spine up to the engine, on the prepare thread. */
+/* request.c: the spine up to a back end, on the prepare thread. */
 void tdm__request_walk(tdm__request *r);
+
+/* request_end.c: tells an event with what each carries. */
+void tdm__request_tell(tdm__request *r, tdm__event ev);
+
+/* request_end.c: the opened leaf into the journal's queue. */
+tdm_status tdm__request_open_leaf(tdm__request *r, tdm_error *err);
+
+/* request_end.c: waits until the opened leaf is durable. ERR_IO when it is not: then nothing may be told or sent. */
+tdm_status tdm__request_wait_opened(tdm__request *r, tdm_error *err);
+
+/* request_end.c: the closed leaf, and behind it DONE. Called once; r may be gone when it returns. */
+void tdm__request_finish(tdm__request *r, tdm__event done);
+
+/* request_output.c */
+tdm_status tdm__output_init(tdm__request *r, tdm_error *err);
+void tdm__output_fini(tdm__request *r);
+
+/* Whether the question holds a term of a pack; then r->reason and the rule are set. */
+bool tdm__output_stops_question(tdm__request *r);
+
+/* Takes a piece of the answer and tells what may leave. False: a term is complete, or what was decided does not stand
+ * any more (r->reason says); nothing is told from now on and the back end is to be stopped. */
+bool tdm__output_push(tdm__request *r, tdm__str text, const tdm__token_info *tokens, size_t n_tokens);
+
+/* The answer is whole: tells the rest and the market's line. */
+void tdm__output_end(tdm__request *r);
+
+/* request_output.c: whether the step that answers would still be taken by the rules and consents of this moment. */
+bool tdm__request_still_stands(tdm__request *r);
+
+/* request_partner.c: starts the thread that carries the question to the step's partner. */
+tdm_status tdm__request_ask_partner(tdm__request *r, tdm_error *err);
 
 #endif

@@ -10,8 +10,12 @@
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/map.h"
 #include "os/thread.h"
 #include "request/request_internal.h"
+
+/* Decisions that say "off" and partners' answers while no model is loaded. */
+enum { LIVE_WITHOUT_MODEL_MAX = 16 };
 
 static tdm__request *take_waiting(tdm__service *s)
 {
@@ -36,15 +40,19 @@ static void *prepare_main(void *service)
     return NULL;
 }
 
-tdm_status tdm__service_create(tdm__service **out, tdm_error *err)
+tdm_status tdm__service_create(tdm__device *device, tdm__service **out, tdm_error *err)
 {
     tdm__service *s = calloc(1, sizeof *s);
     if (!s)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a service");
+    s->device = device;
+    s->n_live_max = LIVE_WITHOUT_MODEL_MAX;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->work, NULL);
+    pthread_cond_init(&s->left, NULL);
     int rc = tdm__thread_start(&s->preparer, prepare_main, s);
     if (rc != 0) {
+        pthread_cond_destroy(&s->left);
         pthread_cond_destroy(&s->work);
         pthread_mutex_destroy(&s->mutex);
         free(s);
@@ -53,6 +61,8 @@ tdm_status tdm__service_create(tdm__service **out, tdm_error *err)
     *out = s;
     return TDM_OK;
 }
+
+tdm__device *tdm__service_device(tdm__service *s) { return s->device; }
 
 static void unload(tdm__service *s)
 {
@@ -77,8 +87,12 @@ void tdm__service_destroy(tdm__service *s)
     pthread_cond_signal(&s->work);
     pthread_mutex_unlock(&s->mutex);
     pthread_join(s->preparer, NULL); /* ends what waits */
-    unload(s);                       /* the engine ends what it has */
-    assert(s->n_live == 0);
+    pthread_mutex_lock(&s->mutex);
+    while (s->n_live > 0) /* engine, partners and journal end what they have */
+        pthread_cond_wait(&s->left, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+    unload(s);
+    pthread_cond_destroy(&s->left);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->mutex);
     free(s);
@@ -120,6 +134,23 @@ static tdm_status open_all(tdm__service *s, const char *path, const tdm__engine_
     return tdm__engine_create(s->model, s->tokenizer, o, &s->engine, err);
 }
 
+/* A case covers a model by its bytes, so under a record they are hashed once; alone (market ZZ) nobody asks. */
+static tdm_status hash_model(tdm__service *s, const char *path, tdm_error *err)
+{
+    const tdm__rules_set *rules = tdm__device_acquire(s->device);
+    const bool has_record = rules->rules->has_record;
+    tdm__device_release(s->device, rules);
+    if (!has_record)
+        return TDM_OK;
+    tdm__map map;
+    int rc = tdm__map_open(path, &map);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "%s cannot be hashed", path);
+    tdm__sha256_hex(map.ptr, map.len, s->model_sha256);
+    tdm__map_close(&map);
+    return TDM_OK;
+}
+
 tdm_status tdm__service_load(tdm__service *s, const char *path, const char *model_name, const tdm__engine_options *o,
                              tdm_error *err)
 {
@@ -130,6 +161,8 @@ tdm_status tdm__service_load(tdm__service *s, const char *path, const char *mode
 
     tdm_error why = {0};
     tdm_status status = open_all(s, path, o, &why);
+    if (status == TDM_OK)
+        status = hash_model(s, path, &why);
     if (status != TDM_OK) {
         unload(s);
         tdm__service_set_failed(s, &why);
@@ -141,6 +174,7 @@ tdm_status tdm__service_load(tdm__service *s, const char *path, const char *mode
     s->loaded_unix_s = tdm__clock_unix_s();
     tdm__engine_stats stats;
     tdm__engine_get_stats(s->engine, &stats);
+    tdm__device_set_model(s->device, s->model_sha256, tdm__engine_n_ctx(s->engine));
     pthread_mutex_lock(&s->mutex);
     s->n_live_max = stats.n_slots + o->n_queue;
     s->state = TDM__SERVICE_READY;
@@ -176,6 +210,7 @@ void tdm__service_get_status(tdm__service *s, tdm__service_status *out)
     if (out->state != TDM__SERVICE_READY)
         return;
     memcpy(out->model_name, s->model_name, sizeof out->model_name);
+    memcpy(out->model_sha256, s->model_sha256, sizeof out->model_sha256);
     out->n_ctx = tdm__engine_n_ctx(s->engine);
     out->loaded_unix_s = s->loaded_unix_s;
     tdm__engine_get_stats(s->engine, &out->stats);

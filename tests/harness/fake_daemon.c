@@ -12,6 +12,7 @@
 
 #include "api/daemon.h"
 #include "fake_service.h"
+#include "temp_folder.h"
 
 static const char *load_gate; /* NULL: the model is there at once */
 
@@ -33,6 +34,9 @@ int main(int argc, char **argv)
     tdm_error err = {0};
     o.load = load;
     o.model_asked = "fake-echo-1";
+    char state[TDM__TEMP_FOLDER_TEXT];
+    tdm__temp_folder_make(state);
+    o.state_dir = state;
     if (argc > 1)
         o.listen = argv[1];
     for (int i = 2; i < argc; i++) {
@@ -57,7 +61,9 @@ int main(int argc, char **argv)
             return 2;
     }
     tdm__fake_service_set(&fake);
-    if (tdm__daemon_run(&o, &err) < 0) {
+    const tdm_status ended = tdm__daemon_run(&o, &err);
+    tdm__temp_folder_remove(state);
+    if (ended < 0) {
         fprintf(stderr, "fake_daemon: %s\n", err.msg);
         return 1;
     }

@@ -13,6 +13,7 @@
 #include "request/request.h"
 
 struct tdm__service {
+    tdm__device *device;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     tdm__service_status status;
@@ -38,11 +39,12 @@ static tdm__fake_options options = {.n_slots = 2, .n_queue = 2, .word_ms = 5, .p
 
 void tdm__fake_service_set(const tdm__fake_options *o) { options = *o; }
 
-tdm_status tdm__service_create(tdm__service **out, tdm_error *err)
+tdm_status tdm__service_create(tdm__device *device, tdm__service **out, tdm_error *err)
 {
     tdm__service *s = calloc(1, sizeof *s);
     if (!s)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the service");
+    s->device = device;
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -52,6 +54,8 @@ tdm_status tdm__service_create(tdm__service **out, tdm_error *err)
     *out = s;
     return TDM_OK;
 }
+
+tdm__device *tdm__service_device(tdm__service *s) { return s->device; }
 
 void tdm__service_destroy(tdm__service *s)
 {
@@ -199,7 +203,10 @@ static void *request_main(void *user)
                                    : say(r, (tdm__str){json_string_value(content), json_string_length(content)});
     r->event.text = (tdm__str){NULL, 0};
     r->event.n_tokens = 0;
-    r->event.screening = r->event.label = "not built";
+    r->event.screening = r->event.label = "none";
+    r->event.end = r->event.finish == TDM__FINISH_CANCELLED ? TDM__END_CANCELLED
+                   : r->event.finish == TDM__FINISH_ERROR   ? TDM__END_FAILED
+                                                            : TDM__END_ANSWERED;
     s->status.stats.n_running--;
     s->status.stats.n_jobs_done++;
     pthread_cond_broadcast(&s->changed);
@@ -219,6 +226,11 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
                         .fn = fn, .user = user};
     pthread_mutex_lock(&s->lock);
     const tdm__engine_stats *st = &s->status.stats;
+    if (s->status.state != TDM__SERVICE_READY) {
+        pthread_mutex_unlock(&s->lock);
+        free(r);
+        TDM_FAIL(err, TDM_ERR_UPSTREAM, "the model is not there yet");
+    }
     if (st->n_running + st->n_queued >= options.n_slots + options.n_queue) {
         pthread_mutex_unlock(&s->lock);
         free(r);

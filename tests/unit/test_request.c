@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "request/request.h"
+#include "temp_folder.h"
 #include "tiny_model.h"
 
 enum { N_SLOTS = 2, N_QUEUE = 3, LOG_MAX = 64 };
@@ -87,6 +88,28 @@ static void run(tdm__service *s, const char *text, size_t max_tokens, reply *r)
     run_messages(s, user_says(text), max_tokens, r);
 }
 
+/* All tests share one device: self-hosted, market ZZ. */
+static char folder[TDM__TEMP_FOLDER_TEXT];
+static tdm__device *device;
+
+static int open_device(void **state)
+{
+    (void)state;
+    tdm_error err = {0};
+    tdm__temp_folder_make(folder);
+    if (tdm__device_open(folder, "", &device, &err) != TDM_OK)
+        fail_msg("%s", err.msg);
+    return 0;
+}
+
+static int close_device(void **state)
+{
+    (void)state;
+    tdm__device_close(device);
+    tdm__temp_folder_remove(folder);
+    return 0;
+}
+
 static tdm_status load(tdm__service *s, const tdm__tiny_options *t, tdm_error *err)
 {
     char path[] = "/tmp/tandem-test-XXXXXX";
@@ -107,7 +130,7 @@ static tdm__service *service_of(const tdm__tiny_options *t)
 {
     tdm__service *s = NULL;
     tdm_error err = {0};
-    assert_int_equal(tdm__service_create(&s, NULL), TDM_OK);
+    assert_int_equal(tdm__service_create(device, &s, NULL), TDM_OK);
     if (load(s, t, &err) != TDM_OK)
         fail_msg("%s", err.msg);
     return s;
@@ -124,7 +147,7 @@ static void before_it_is_ready_a_service_refuses_and_says_its_state(void **state
     tdm_error err = {0};
     json_t *messages = user_says("hello");
     tdm__chat_request q = question(messages, 1);
-    assert_int_equal(tdm__service_create(&s, NULL), TDM_OK);
+    assert_int_equal(tdm__service_create(device, &s, NULL), TDM_OK);
     tdm__service_set_downloading(s, 38);
     assert_int_equal(start(s, &q, &r, &err), TDM_ERR_UPSTREAM);
     assert_string_equal(err.msg, "the model is not there yet: downloading 38%");
@@ -154,7 +177,7 @@ static void a_model_without_a_template_is_refused_by_its_key(void **state)
     tdm__service *s = NULL;
     tdm__service_status st;
     tdm_error err = {0};
-    assert_int_equal(tdm__service_create(&s, NULL), TDM_OK);
+    assert_int_equal(tdm__service_create(device, &s, NULL), TDM_OK);
     assert_int_equal(load(s, &(tdm__tiny_options){.arch = "llama", .chat_template = ""}, &err), TDM_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "key tokenizer.chat_template is missing: this model cannot chat"));
     tdm__service_get_status(s, &st);
@@ -175,8 +198,8 @@ static void events_are_a_decision_then_texts_then_one_end(void **state)
     assert_int_equal(strlen(r.decision_id), 32);
     assert_int_equal(strspn(r.decision_id, "0123456789abcdef"), 32);
     assert_string_equal(r.model_name, "tiny");
-    assert_string_equal(r.screening, "not built");
-    assert_string_equal(r.label, "not built");
+    assert_string_equal(r.screening, "none");
+    assert_string_equal(r.label, "none");
     assert_int_equal(r.n_tokens, r.timings.n_generated);
     assert_true(r.timings.queue_ms > 0);
     run(s, "hello", 8, &again);
@@ -341,5 +364,5 @@ int main(void)
         cmocka_unit_test(a_request_can_be_cancelled_at_any_time),
         cmocka_unit_test(destroying_the_service_ends_all_requests),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_device, close_device);
 }

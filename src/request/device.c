@@ -1,0 +1,267 @@
+/* device.c - opening a device's folder, and the moment's facts of a decision. */
+#include "request/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/random.h"
+#include "request/device_internal.h"
+
+enum { JOURNALS_MAX = 8 };
+
+void tdm__device_path(const tdm__device *d, const char *name, char out[TDM__DEVICE_PATH_MAX])
+{
+    snprintf(out, TDM__DEVICE_PATH_MAX, "%s/%.60s", d->state_dir, name);
+}
+
+/* ---- the record ---- */
+
+/* NULL in *out when the file is not there. */
+static tdm_status read_record(const char *path, char **out, size_t *len, tdm_error *err)
+{
+    int rc = tdm__file_read(path, TDM__RECORD_BYTES_MAX, out, len);
+    if (rc == ENOENT)
+        return TDM_OK;
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "the device record %s cannot be read", path);
+    return TDM_OK;
+}
+
+/* Whether the record given may take the place of the one that is installed: one device stays one device. */
+static tdm_status check_successor(tdm__str installed, tdm__str given, const char *path, tdm_error *err)
+{
+    tdm__device_record before, after;
+    TDM_TRY(tdm__device_record_parse(given, &after, NULL, err));
+    if (tdm__device_record_parse(installed, &before, NULL, NULL) != TDM_OK)
+        return TDM_OK; /* what is installed is broken: a good one mends it */
+    if (strcmp(before.device, after.device) != 0)
+        TDM_FAIL(err, TDM_ERR_INVAL, "%s is the record of another device (%s) than the one installed here (%s)", path,
+                 after.device, before.device);
+    if (after.issued_unix_s < before.issued_unix_s)
+        TDM_FAIL(err, TDM_ERR_INVAL, "%s is older than the record that is installed", path);
+    return TDM_OK;
+}
+
+static tdm_status install_record(tdm__device *d, const char *path, tdm_error *err)
+{
+    char own[TDM__DEVICE_PATH_MAX], *given = NULL;
+    size_t len = 0;
+    tdm__device_path(d, "device.json", own);
+    TDM_TRY(read_record(path, &given, &len, err));
+    if (!given)
+        TDM_FAIL(err, TDM_ERR_NOT_FOUND, "there is no device record at %s", path);
+    const tdm__str text = {given, len}, installed = {d->record_json, d->record_len};
+    tdm_status s = TDM_OK;
+    if (d->record_json && !tdm__str_eq(text, installed))
+        s = check_successor(installed, text, path, err);
+    if (s == TDM_OK && !(d->record_json && tdm__str_eq(text, installed))) {
+        int rc = tdm__file_write_atomic(own, given, len, 0600);
+        if (rc != 0)
+            s = tdm__fail_os(err, rc, "the device record cannot be installed at %s", own);
+    }
+    if (s != TDM_OK) {
+        free(given);
+        return s;
+    }
+    free(d->record_json);
+    d->record_json = given;
+    d->record_len = len;
+    return TDM_OK;
+}
+
+/* ---- opening ---- */
+
+/* A second process in the same folder (tandem chat beside tandem serve) writes a journal of its own. */
+static tdm_status open_journal(tdm__device *d, tdm_error *err)
+{
+    char name[32];
+    tdm_status s = TDM_ERR_BUSY;
+    for (int i = 0; i < JOURNALS_MAX && s == TDM_ERR_BUSY; i++) {
+        snprintf(name, sizeof name, i == 0 ? "journal" : "journal-%d", i + 1);
+        tdm__device_path(d, name, d->journal_dir);
+        s = tdm__journal_open(d->journal_dir, &d->journal, err);
+    }
+    return s;
+}
+
+static tdm_status open_trust(tdm__device *d, tdm_error *err)
+{
+    char path[TDM__DEVICE_PATH_MAX];
+    tdm_error why = {0};
+    tdm__device_path(d, "policy.json", path);
+    tdm_status s = tdm__trust_open(path, tdm__clock_unix_s(), &d->trust, &why);
+    if (s == TDM_OK || s == TDM_ERR_NOT_FOUND)
+        return TDM_OK;
+    if (s == TDM_ERR_NOMEM) {
+        *err = why;
+        return s;
+    }
+    d->trust_is_bad = true; /* everything is off with that reason; settings and erasure still work */
+    fprintf(stderr, "the installed policy is not believed: %s\n", why.msg);
+    return TDM_OK;
+}
+
+static tdm_status open_all(tdm__device *d, const char *record_path, tdm_error *err)
+{
+    char path[TDM__DEVICE_PATH_MAX];
+    int rc = tdm__dir_make(d->state_dir, 0700);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "the folder %s cannot be made", d->state_dir);
+    tdm__device_path(d, "device.json", path);
+    TDM_TRY(read_record(path, &d->record_json, &d->record_len, err));
+    if (record_path && *record_path)
+        TDM_TRY(install_record(d, record_path, err));
+    TDM_TRY(open_trust(d, err));
+    tdm__device_path(d, "usage.sqlite", path);
+    TDM_TRY(tdm__usage_open(path, &d->usage, err));
+    TDM_TRY(open_journal(d, err));
+    return tdm__device_rebuild(d, err);
+}
+
+tdm_status tdm__device_open(const char *state_dir, const char *record_path, tdm__device **out, tdm_error *err)
+{
+    tdm__device *d = calloc(1, sizeof *d);
+    if (!d)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a device");
+    pthread_mutex_init(&d->change, NULL);
+    pthread_mutex_init(&d->mutex, NULL);
+    tdm_status s = TDM_OK;
+    if ((size_t)snprintf(d->state_dir, sizeof d->state_dir, "%s", state_dir) >= sizeof d->state_dir)
+        s = tdm__fail(err, TDM_ERR_LIMIT, "the folder's path has %zu bytes, the limit is %zu", strlen(state_dir),
+                      sizeof d->state_dir - 1);
+    if (s == TDM_OK)
+        s = open_all(d, record_path, err);
+    if (s != TDM_OK) {
+        tdm__device_close(d);
+        return s;
+    }
+    *out = d;
+    return TDM_OK;
+}
+
+void tdm__device_close(tdm__device *d)
+{
+    if (!d)
+        return;
+    tdm__device_rules_destroy(d->current);
+    tdm__journal_close(d->journal);
+    tdm__usage_close(d->usage);
+    tdm__trust_destroy(d->trust);
+    free(d->record_json);
+    pthread_mutex_destroy(&d->mutex);
+    pthread_mutex_destroy(&d->change);
+    free(d);
+}
+
+tdm_status tdm__device_read_journal(tdm__device *d,
+                                    tdm_status (*fn)(void *user, const tdm__leaf_read *leaf, tdm_error *err),
+                                    void *user, tdm_error *err)
+{
+    return tdm__journal_read(d->journal_dir, fn, user, err);
+}
+
+tdm__usage *tdm__device_usage(tdm__device *d) { return d->usage; }
+tdm__journal *tdm__device_journal(tdm__device *d) { return d->journal; }
+
+/* ---- the moment ---- */
+
+void tdm__device_set_network(tdm__device *d, bool is_off)
+{
+    pthread_mutex_lock(&d->mutex);
+    d->network_is_off = is_off;
+    pthread_mutex_unlock(&d->mutex);
+}
+
+bool tdm__device_network_is_off(tdm__device *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    bool is_off = d->network_is_off;
+    pthread_mutex_unlock(&d->mutex);
+    return is_off;
+}
+
+/* Under mutex. NULL: never heard of, and add is false or the table is full. */
+static tdm__breaker *find_breaker(tdm__device *d, const char *partner, bool add)
+{
+    for (size_t i = 0; i < d->n_breakers; i++)
+        if (strcmp(d->breakers[i].partner, partner) == 0)
+            return &d->breakers[i];
+    if (!add || d->n_breakers == TDM__BREAKERS_MAX)
+        return NULL;
+    tdm__breaker *b = &d->breakers[d->n_breakers++];
+    snprintf(b->partner, sizeof b->partner, "%s", partner);
+    return b;
+}
+
+void tdm__device_note_partner(tdm__device *d, const char *partner, bool was_fine)
+{
+    pthread_mutex_lock(&d->mutex);
+    tdm__breaker *b = find_breaker(d, partner, !was_fine);
+    if (b && was_fine) {
+        b->n_failures = 0;
+        b->down_until_ns = 0;
+    } else if (b && ++b->n_failures >= TDM__BREAKER_FAILURES) {
+        b->down_until_ns = tdm__clock_ns() + TDM__BREAKER_PAUSE_MS * 1000000ull;
+    }
+    pthread_mutex_unlock(&d->mutex);
+}
+
+/* Under mutex. After the pause one question may try again. */
+static tdm__backend_state partner_state(tdm__device *d, const char *partner)
+{
+    const tdm__breaker *b = find_breaker(d, partner, false);
+    return b && b->down_until_ns > tdm__clock_ns() ? TDM__BACKEND_DOWN : TDM__BACKEND_UP;
+}
+
+int64_t tdm__device_now(tdm__device *d, bool *is_suspect)
+{
+    const int64_t now = tdm__clock_unix_s();
+    *is_suspect = false;
+    pthread_mutex_lock(&d->change);
+    int64_t trusted = d->trust ? tdm__trust_now(d->trust, now, is_suspect) : now;
+    pthread_mutex_unlock(&d->change);
+    return trusted;
+}
+
+static void fill_partner_facts(tdm__device *d, const tdm__rules *rules, const tdm__ask *ask, tdm__decision_facts *f)
+{
+    const tdm__rule_cell *cell = tdm__rules_cell(rules, ask->feature);
+    for (size_t i = 0; cell && i < cell->cell->n_backends; i++) {
+        const tdm__policy_backend *b = cell->candidates[i].backend;
+        if (!b->partner)
+            continue;
+        const tdm__consent_subject subject = {.partner = b->partner->id,
+                                              .feature = ask->feature,
+                                              .profile_sha256 = b->partner->profile_sha256,
+                                              .model = b->model,
+                                              .with_attachments = ask->has_attachments};
+        f->consents[i] = tdm__consent_get(d->usage, &subject);
+        f->partner_states[i] = partner_state(d, b->partner->id);
+    }
+}
+
+tdm_status tdm__device_decide(tdm__device *d, const tdm__rules_set *s, const tdm__ask *ask, tdm__decision *out,
+                              tdm_error *err)
+{
+    tdm__decision_facts f = {.feature = ask->feature,
+                             .named_partner = ask->named_partner ? ask->named_partner : "",
+                             .prompt_tokens = ask->prompt_tokens,
+                             .has_attachments = ask->has_attachments,
+                             .own_state = ask->own_state};
+    int rc = tdm__random_fill(f.random, sizeof f.random);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "cannot get random bytes for a decision's id");
+    f.now_unix_s = tdm__device_now(d, &f.clock_is_suspect);
+    pthread_mutex_lock(&d->mutex);
+    f.device_tokens_max = d->device_tokens_max;
+    f.network_is_off = d->network_is_off;
+    fill_partner_facts(d, s->rules, ask, &f);
+    pthread_mutex_unlock(&d->mutex);
+    tdm__decide(s->rules, &f, out);
+    return TDM_OK;
+}

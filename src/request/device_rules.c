@@ -1,0 +1,323 @@
+/* device_rules.c - building the set of rules in force, and changing it: verified, durable, then in force. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "os/clock.h"
+#include "policy/keyring.h"
+#include "request/device_internal.h"
+
+void tdm__device_rules_destroy(tdm__device_rules *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; r->profiles && r->rules->policy && i < r->rules->policy->n_partners; i++)
+        tdm__partner_profile_destroy(r->profiles[i]);
+    free(r->profiles);
+    tdm__screen_destroy(r->screen);
+    json_decref(r->cases);
+    tdm__rules_destroy(r->rules);
+    free(r);
+}
+
+/* ---- what a set is made of ---- */
+
+/* The policy's own statement about itself does not hold: a pack or a profile that it names is not there. */
+static void close_all(tdm__device_rules *r, const char *path, const tdm_error *why)
+{
+    r->rules->why_off = TDM__REASON_POLICY_INVALID;
+    fprintf(stderr, "the policy is not usable: %s: %s\n", path, why->msg);
+}
+
+static tdm_status make_screen(tdm__device *d, tdm__device_rules *r, tdm_error *err)
+{
+    const tdm__market_policy *p = r->rules->policy;
+    const size_t n = p && d->trust ? p->n_packs : 0;
+    tdm__str *packs = calloc(n + 1, sizeof *packs);
+    if (!packs)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for screening packs");
+    size_t n_found = 0;
+    for (size_t i = 0; i < n; i++) {
+        tdm__trust_target t;
+        tdm_error why = {0};
+        if (tdm__trust_get_target(d->trust, p->packs[i], &t, &why) == TDM_OK)
+            packs[n_found++] = t.bytes;
+        else
+            close_all(r, p->packs[i], &why);
+    }
+    tdm_error why = {0};
+    tdm_status s = tdm__screen_create(packs, n_found, &r->screen, &why);
+    if (s != TDM_OK && s != TDM_ERR_NOMEM) { /* a pack that cannot be read: nothing may pass unscreened */
+        close_all(r, "a screening pack", &why);
+        s = tdm__screen_create(NULL, 0, &r->screen, &why);
+    }
+    free(packs);
+    if (s != TDM_OK && err)
+        *err = why;
+    return s;
+}
+
+static tdm_status read_profile(tdm__device *d, const tdm__policy_partner *p, tdm__partner_profile **out,
+                               tdm_error *err)
+{
+    tdm__trust_target t;
+    TDM_TRY(tdm__trust_get_target(d->trust, p->profile_path, &t, err));
+    if (strcmp(t.sha256, p->profile_sha256) != 0)
+        TDM_FAIL(err, TDM_ERR_INTEGRITY, "the profile is another than the one that the policy names");
+    return tdm__partner_profile_create(t.bytes, out, err);
+}
+
+static tdm_status make_profiles(tdm__device *d, tdm__device_rules *r, tdm_error *err)
+{
+    const tdm__market_policy *p = r->rules->policy;
+    const size_t n = p && d->trust ? p->n_partners : 0;
+    r->profiles = calloc(n + 1, sizeof(*r->profiles));
+    if (!r->profiles)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for partners' profiles");
+    for (size_t i = 0; i < n; i++) {
+        tdm_error why = {0};
+        tdm_status s = read_profile(d, &p->partners[i], &r->profiles[i], &why);
+        if (s == TDM_ERR_NOMEM) {
+            *err = why;
+            return s;
+        }
+        if (s != TDM_OK)
+            close_all(r, p->partners[i].profile_path, &why);
+    }
+    return TDM_OK;
+}
+
+static json_t *describe_cases(const tdm__case_folder *f, int64_t now_unix_s)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; all && i < f->n; i++)
+        if (json_array_append_new(all, tdm__filing_case_json(f->cases[i], now_unix_s)) != 0) {
+            json_decref(all);
+            return NULL;
+        }
+    return all;
+}
+
+/* The keyring that the trusted repository signs; NULL without one. */
+static tdm__keyring *open_keyring(tdm__device *d)
+{
+    tdm__trust_target t;
+    tdm__keyring *keys = NULL;
+    json_t *json = NULL;
+    tdm_error why = {0};
+    if (!d->trust)
+        return NULL;
+    tdm_status s = tdm__trust_get_target(d->trust, "keys.json", &t, &why);
+    if (s == TDM_OK)
+        s = tdm__json_parse(t.bytes, "keys.json", t.bytes.len, &json, &why);
+    if (s == TDM_OK)
+        s = tdm__keyring_create(json, tdm__trust_is_demo(d->trust), &keys, &why);
+    json_decref(json);
+    if (s != TDM_OK)
+        fprintf(stderr, "no signer is believed: keys.json: %s\n", why.msg);
+    return keys;
+}
+
+static tdm_status read_cases(tdm__device *d, int64_t now_unix_s, tdm__case_folder *out, tdm_error *err)
+{
+    char dir[TDM__DEVICE_PATH_MAX];
+    tdm_error why = {0};
+    *out = (tdm__case_folder){0};
+    tdm__keyring *keys = open_keyring(d);
+    if (!keys)
+        return TDM_OK; /* nobody to believe: no case */
+    tdm__device_path(d, "filings", dir);
+    tdm_status s = tdm__case_folder_read(dir, keys, now_unix_s, out, &why);
+    tdm__keyring_destroy(keys);
+    if (s == TDM_ERR_NOMEM) {
+        tdm__case_folder_fini(out);
+        *err = why;
+        return s;
+    }
+    if (s != TDM_OK) /* what does not verify opens nothing; the rest stands */
+        fprintf(stderr, "a case is not believed: %s\n", why.msg);
+    return TDM_OK;
+}
+
+static tdm_status fill_set(tdm__device *d, tdm__device_rules *r, tdm_error *err)
+{
+    bool is_suspect = false;
+    const int64_t system_now = tdm__clock_unix_s();
+    const int64_t now = d->trust ? tdm__trust_now(d->trust, system_now, &is_suspect) : system_now;
+    tdm__case_folder cases;
+    tdm_error note = {0};
+    TDM_TRY(read_cases(d, now, &cases, err));
+    const tdm__rules_sources sources = {.trust = d->trust,
+                                        .record_json = {d->record_json, d->record_len},
+                                        .cases = (const tdm__filing_case *const *)cases.cases,
+                                        .n_cases = cases.n,
+                                        .own_model_sha256 = d->own_model_sha256,
+                                        .now_unix_s = now};
+    tdm_status s = tdm__rules_create(&sources, &r->rules, &note, err);
+    if (s == TDM_OK) {
+        r->cases = describe_cases(&cases, now);
+        if (!r->cases)
+            s = tdm__fail(err, TDM_ERR_NOMEM, "no memory for the description of %zu cases", cases.n);
+    }
+    tdm__case_folder_fini(&cases);
+    TDM_TRY(s);
+    if (note.msg[0])
+        fprintf(stderr, "%s\n", note.msg);
+    if (d->trust_is_bad && r->rules->has_record)
+        r->rules->why_off = TDM__REASON_POLICY_INVALID;
+    TDM_TRY(make_profiles(d, r, err));
+    TDM_TRY(make_screen(d, r, err));
+    r->set = (tdm__rules_set){.rules = r->rules, .screen = r->screen};
+    return TDM_OK;
+}
+
+/* ---- putting a set in force ---- */
+
+/* A partner that a feature no longer has comes back as a stranger: what was said about it is forgotten. */
+static tdm_status forget_strangers(tdm__device *d, const tdm__rules *rules, tdm_error *err)
+{
+    for (size_t i = 0; i < rules->n_cells; i++) {
+        const tdm__policy_cell *cell = rules->cells[i].cell;
+        tdm__consent_subject keep[2 * TDM__CELL_BACKENDS_MAX];
+        size_t n = 0;
+        for (size_t k = 0; k < cell->n_backends; k++) {
+            const tdm__policy_backend *b = &cell->backends[k];
+            for (int with = 0; b->partner && with < 2; with++)
+                keep[n++] = (tdm__consent_subject){.partner = b->partner->id,
+                                                   .feature = cell->feature,
+                                                   .profile_sha256 = b->partner->profile_sha256,
+                                                   .model = b->model,
+                                                   .with_attachments = with == 1};
+        }
+        TDM_TRY(tdm__consent_keep_only(d->usage, cell->feature, keep, n, err));
+    }
+    return TDM_OK;
+}
+
+/* Under mutex. */
+static void drop_user(tdm__device *d, tdm__device_rules *r)
+{
+    if (--r->n_users == 0 && r != d->current)
+        tdm__device_rules_destroy(r);
+}
+
+tdm_status tdm__device_rebuild(tdm__device *d, tdm_error *err)
+{
+    tdm__device_rules *r = calloc(1, sizeof *r);
+    if (!r)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a set of rules");
+    tdm_status s = fill_set(d, r, err);
+    if (s == TDM_OK && r->rules->why_off == TDM__REASON_NONE)
+        s = forget_strangers(d, r->rules, err);
+    if (s != TDM_OK) {
+        tdm__device_rules_destroy(r);
+        return s;
+    }
+    pthread_mutex_lock(&d->mutex);
+    tdm__device_rules *before = d->current;
+    r->set.generation = ++d->generation;
+    d->current = r;
+    if (before && before->n_users == 0)
+        tdm__device_rules_destroy(before);
+    pthread_mutex_unlock(&d->mutex);
+    return TDM_OK;
+}
+
+const tdm__rules_set *tdm__device_acquire(tdm__device *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    tdm__device_rules *r = d->current;
+    r->n_users++;
+    pthread_mutex_unlock(&d->mutex);
+    return &r->set;
+}
+
+void tdm__device_release(tdm__device *d, const tdm__rules_set *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&d->mutex);
+    drop_user(d, (tdm__device_rules *)s);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+bool tdm__device_is_current(tdm__device *d, const tdm__rules_set *s)
+{
+    pthread_mutex_lock(&d->mutex);
+    bool is_current = &d->current->set == s;
+    pthread_mutex_unlock(&d->mutex);
+    return is_current;
+}
+
+tdm_status tdm__device_profile(tdm__device *d, const tdm__rules_set *s, const char *partner,
+                               const tdm__partner_profile **out, tdm_error *err)
+{
+    (void)d;
+    const tdm__device_rules *r = (const tdm__device_rules *)s;
+    const tdm__market_policy *p = r->rules->policy;
+    for (size_t i = 0; p && i < p->n_partners; i++)
+        if (strcmp(p->partners[i].id, partner) == 0 && r->profiles[i]) {
+            *out = r->profiles[i];
+            return TDM_OK;
+        }
+    TDM_FAIL(err, TDM_ERR_NOT_FOUND, "the policy in force has no usable profile of partner %s", partner);
+}
+
+/* ---- changes ---- */
+
+void tdm__device_set_model(tdm__device *d, const char *sha256, size_t device_tokens_max)
+{
+    tdm_error why = {0};
+    pthread_mutex_lock(&d->change);
+    pthread_mutex_lock(&d->mutex);
+    snprintf(d->own_model_sha256, sizeof d->own_model_sha256, "%s", sha256);
+    d->device_tokens_max = device_tokens_max;
+    pthread_mutex_unlock(&d->mutex);
+    if (tdm__device_rebuild(d, &why) != TDM_OK) /* the old set stays: it knows no model, so the own one stays off */
+        fprintf(stderr, "the rules could not be renewed for the loaded model: %s\n", why.msg);
+    pthread_mutex_unlock(&d->change);
+}
+
+tdm_status tdm__device_put_policy(tdm__device *d, tdm__str bundle, tdm__trust_fault *fault, tdm_error *err)
+{
+    tdm__trust_source source;
+    *fault = TDM__TRUST_NONE;
+    TDM_TRY(tdm__trust_source_bundle(bundle, &source, err));
+    pthread_mutex_lock(&d->change);
+    tdm_status s = TDM_OK;
+    if (!d->trust)
+        s = tdm__fail(err, TDM_ERR_NOT_FOUND,
+                      d->trust_is_bad ? "the policy that is installed does not verify, so it cannot be renewed"
+                                      : "this device was given no root to believe in");
+    if (s == TDM_OK)
+        s = tdm__trust_update(d->trust, &source, tdm__clock_unix_s(), fault, err);
+    if (s == TDM_OK)
+        s = tdm__device_rebuild(d, err);
+    pthread_mutex_unlock(&d->change);
+    tdm__trust_source_fini(&source);
+    return s;
+}
+
+tdm_status tdm__device_put_filing(tdm__device *d, tdm__str case_json, tdm_error *err)
+{
+    char dir[TDM__DEVICE_PATH_MAX];
+    bool is_suspect = false;
+    pthread_mutex_lock(&d->change);
+    tdm__keyring *keys = open_keyring(d);
+    tdm_status s = TDM_OK;
+    if (!keys) {
+        s = tdm__fail(err, TDM_ERR_NOT_FOUND, "this device knows no key whose word on a case it would believe");
+    } else {
+        tdm__device_path(d, "filings", dir);
+        s = tdm__case_folder_put(dir, case_json, keys, tdm__trust_now(d->trust, tdm__clock_unix_s(), &is_suspect),
+                                 err);
+    }
+    if (s == TDM_OK)
+        s = tdm__device_rebuild(d, err);
+    tdm__keyring_destroy(keys);
+    pthread_mutex_unlock(&d->change);
+    return s;
+}

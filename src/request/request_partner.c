@@ -1,0 +1,90 @@
+/* request_partner.c - a question's way to a partner and back: one thread a hand-off, ended with its request.
+ *
+ * It runs only for a step of the plan, with the owner's consent where the step asks, after the opened leaf is durable.
+ * Before each piece of the answer is told the rules and consents of that moment are asked again.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "os/thread.h"
+#include "request/request_internal.h"
+
+static tdm_status on_text(void *user, tdm__str text, tdm_error *err)
+{
+    tdm__request *r = user;
+    if (!tdm__output_push(r, text, NULL, 0))
+        TDM_FAIL(err, TDM_ERR_CANCELLED, "the answer was stopped");
+    return TDM_OK;
+}
+
+static tdm_status call_partner(tdm__request *r, tdm_error *err)
+{
+    const tdm__policy_backend *b = r->step->candidate->backend;
+    const tdm__market_policy *p = r->rules->rules->policy;
+    const tdm__partner_profile *profile;
+    TDM_TRY(tdm__request_wait_opened(r, err));
+    TDM_TRY(tdm__device_profile(r->device, r->rules, b->partner->id, &profile, err));
+    if (!tdm__request_still_stands(r))
+        TDM_FAIL(err, TDM_ERR_CANCELLED, "what was decided does not stand any more");
+    const tdm__partner_call call = {.profile = profile,
+                                    .decision_id = r->decision.id,
+                                    .market = p->market,
+                                    .dns_server = p->dns_server,
+                                    .model = b->model,
+                                    .messages = r->messages,
+                                    .max_tokens = r->params.max_tokens,
+                                    .cancel = &r->stop_partner,
+                                    .on_text = on_text,
+                                    .user = r};
+    tdm_status s = tdm__partner_chat(&call, &r->partner, err);
+    if (s != TDM_ERR_CANCELLED)
+        tdm__device_note_partner(r->device, b->partner->id, s == TDM_OK);
+    return s;
+}
+
+static bool is_cancelled(tdm__request *r)
+{
+    pthread_mutex_lock(&r->mutex);
+    bool cancelled = r->is_cancelled;
+    pthread_mutex_unlock(&r->mutex);
+    return cancelled;
+}
+
+static tdm__event end_of(tdm__request *r, tdm_status status, const tdm_error *why)
+{
+    tdm__event done = {.finish = TDM__FINISH_ERROR, .end = TDM__END_FAILED, .error = *why, .partner = &r->partner};
+    if (is_cancelled(r)) {
+        done.finish = TDM__FINISH_CANCELLED;
+        done.end = TDM__END_CANCELLED;
+    } else if (r->reason == TDM__REASON_SCREEN_OUTPUT) {
+        done.end = TDM__END_STOPPED_BY_SCREEN;
+        done.finish = TDM__FINISH_CANCELLED;
+    } else if (r->reason != TDM__REASON_NONE) {
+        tdm__fail(&done.error, TDM_ERR_CANCELLED, "the answer was ended, because what it was decided by has changed");
+    } else if (status == TDM_OK) {
+        done.end = TDM__END_ANSWERED;
+        done.finish = strcmp(r->partner.finish, "length") == 0 ? TDM__FINISH_LENGTH : TDM__FINISH_STOP;
+    }
+    return done;
+}
+
+static void *partner_main(void *user)
+{
+    tdm__request *r = user;
+    tdm_error why = {0};
+    tdm_status s = call_partner(r, &why);
+    tdm__event done = end_of(r, s, &why);
+    if (done.end == TDM__END_ANSWERED)
+        tdm__output_end(r);
+    tdm__request_finish(r, done);
+    return NULL;
+}
+
+tdm_status tdm__request_ask_partner(tdm__request *r, tdm_error *err)
+{
+    int rc = tdm__thread_start(&r->partner_thread, partner_main, r);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "cannot start a thread for a partner's answer");
+    r->has_partner_thread = true;
+    return TDM_OK;
+}
