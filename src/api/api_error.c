@@ -41,6 +41,8 @@ tdm_status tdm__api_error_put(tdm__buf *out, const tdm__api_error *e)
         TDM_TRY(tdm__json_put_string(out, tdm__str_from(e->code)));
     else
         TDM_TRY(tdm__buf_append_z(out, "null"));
+    if (e->reason)
+        TDM_TRY(tdm__buf_printf(out, ",\"reason\":\"%s\"", e->reason));
     return tdm__buf_append_z(out, "}}");
 }
 

@@ -12,6 +12,7 @@
 typedef struct tdm__api_error {
     int status;       /* of HTTP */
     const char *code; /* static, or NULL */
+    const char *reason; /* static: of a decision, or NULL */
     char param[80];   /* the field's path ("messages[2].role"), or "" */
     char message[sizeof((tdm_error *)0)->msg];
 } tdm__api_error;

@@ -62,6 +62,16 @@ static tdm_status put_record(tdm__buf *b, const tdm__event *ev)
     return TDM_OK;
 }
 
+/* Why the plan was empty, in words. */
+static void put_sentence(tdm__chat_done *done, const tdm__event *ev)
+{
+    tdm__buf text;
+    tdm__buf_init(&text, sizeof done->sentence - 1);
+    if (ev->decision && tdm__decision_sentence(ev->decision, NULL, "en", &text) == TDM_OK)
+        snprintf(done->sentence, sizeof done->sentence, "%s", tdm__buf_cstr(&text));
+    tdm__buf_fini(&text);
+}
+
 void tdm__chat_inbox_put(void *inbox, const tdm__event *ev)
 {
     tdm__chat_inbox *in = inbox;
@@ -75,7 +85,10 @@ void tdm__chat_inbox_put(void *inbox, const tdm__event *ev)
     if (ev->kind == TDM__EVENT_TEXT && !in->overflowed)
         in->overflowed = put_record(&in->buffers[in->i_write], ev) != TDM_OK;
     if (ev->kind == TDM__EVENT_DONE) {
-        in->done = (tdm__chat_done){.finish = ev->finish, .timings = ev->timings};
+        in->done = (tdm__chat_done){
+            .finish = ev->finish, .end = ev->end, .reason = ev->reason, .timings = ev->timings};
+        if (ev->end == TDM__END_OFF)
+            put_sentence(&in->done, ev);
         if (ev->finish == TDM__FINISH_ERROR)
             in->done.error = ev->error;
         snprintf(in->done.screening, sizeof in->done.screening, "%s", ev->screening ? ev->screening : "");

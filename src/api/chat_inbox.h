@@ -15,10 +15,13 @@
 #include "net/http_loop.h"
 #include "request/request.h"
 
-enum { TDM__INBOX_BYTES_MAX = 1024 * 1024, TDM__INBOX_NOTE_MAX = 64 };
+enum { TDM__INBOX_BYTES_MAX = 1024 * 1024, TDM__INBOX_NOTE_MAX = 512, TDM__INBOX_SENTENCE_MAX = 512 };
 
 typedef struct tdm__chat_done {
     tdm__finish finish;
+    tdm__request_end end;
+    tdm__reason reason;
+    char sentence[TDM__INBOX_SENTENCE_MAX]; /* of OFF */
     tdm_error error;
     tdm__job_timings timings;
     char screening[TDM__INBOX_NOTE_MAX];

@@ -52,9 +52,11 @@ tdm_status tdm__reply_tokens(tdm__buf *out, tdm__chat_piece piece, const tdm__to
     return TDM_OK;
 }
 
-static const char *finish_name(tdm__finish f)
+static const char *finish_name(const tdm__chat_done *done)
 {
-    return f == TDM__FINISH_LENGTH ? "length" : "stop";
+    if (done->end == TDM__END_STOPPED_BY_SCREEN)
+        return "content_filter";
+    return done->finish == TDM__FINISH_LENGTH ? "length" : "stop";
 }
 
 static tdm_status put_usage(tdm__buf *out, const tdm__job_timings *t)
@@ -113,14 +115,14 @@ tdm_status tdm__reply_chunk_text(tdm__buf *out, const tdm__chat_head *h, const t
     return tdm__buf_append_z(out, ",\"finish_reason\":null}]}");
 }
 
-tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, tdm__finish finish,
-                                   const tdm__chat_done *done)
+tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_done *done,
+                                   bool with_tandem)
 {
     TDM_TRY(chunk_open(out, h));
     TDM_TRY(tdm__buf_printf(
         out, ",\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}]",
-        finish_name(finish)));
-    if (done)
+        finish_name(done)));
+    if (with_tandem)
         TDM_TRY(put_tandem(out, h, done));
     return tdm__buf_append_char(out, '}');
 }
@@ -148,7 +150,7 @@ tdm_status tdm__reply_whole(tdm__buf *out, const tdm__chat_head *h, tdm__str tex
     } else {
         TDM_TRY(tdm__buf_append_z(out, "null"));
     }
-    TDM_TRY(tdm__buf_printf(out, ",\"finish_reason\":\"%s\"}]", finish_name(done->finish)));
+    TDM_TRY(tdm__buf_printf(out, ",\"finish_reason\":\"%s\"}]", finish_name(done)));
     TDM_TRY(put_usage(out, &done->timings));
     TDM_TRY(put_tandem(out, h, done));
     return tdm__buf_append_char(out, '}');

@@ -36,9 +36,9 @@ tdm_status tdm__reply_tokens(tdm__buf *out, tdm__chat_piece piece, const tdm__to
 tdm_status tdm__reply_chunk_role(tdm__buf *out, const tdm__chat_head *h);
 tdm_status tdm__reply_chunk_text(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_piece *piece,
                                  const tdm__token_texts *texts);
-/* done gives the tandem part, or NULL when a later chunk has it. */
-tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, tdm__finish finish,
-                                   const tdm__chat_done *done);
+/* with_tandem: false when a later chunk has tandem's part. */
+tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_done *done,
+                                   bool with_tandem);
 /* The chunk that include_usage asks for: no choices, usage, tandem. */
 tdm_status tdm__reply_chunk_usage(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_done *done);
 

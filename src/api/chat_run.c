@@ -28,6 +28,7 @@ enum {
 };
 
 struct tdm__chat {
+    tdm__exchange exchange; /* first: what the connection holds */
     tdm__api *api;
     tdm__chat *next, *prev;
     tdm__arena arena;      /* holds this object */
@@ -86,8 +87,7 @@ static void chat_free(tdm__chat *chat)
         api->metrics.arena_high = chat->arena.bytes_high;
     tdm__arena arena = chat->arena; /* the object lies in it */
     tdm__arena_reset(&arena);
-    if (api->draining && !api->chats && api->on_idle)
-        api->on_idle(api->user);
+    tdm__api_idle_now(api);
 }
 
 static void log_end(tdm__chat *chat, int status, const char *why)
@@ -99,8 +99,9 @@ static void log_end(tdm__chat *chat, int status, const char *why)
     tdm__api_log(chat->api, chat->exchange_id, TDM__ROUTE_CHAT, status, ms_since(chat->begin_ns), what);
 }
 
-void tdm__chat_gone(tdm__chat *chat)
+static void chat_gone(tdm__exchange *exchange)
 {
+    tdm__chat *chat = (tdm__chat *)exchange;
     chat->conn = NULL;
     chat->api->metrics.clients_gone++;
     tdm__request_cancel(chat->request);
@@ -165,7 +166,7 @@ static tdm_status frame_end(tdm__chat *chat)
     const tdm__chat_head head = head_of(chat);
     const tdm__chat_done *done = &chat->inbox.done;
     TDM_TRY(frame_role(chat, &head)); /* also of an empty answer */
-    TDM_TRY(tdm__reply_chunk_finish(&chat->json, &head, done->finish, chat->ask.include_usage ? NULL : done));
+    TDM_TRY(tdm__reply_chunk_finish(&chat->json, &head, done, !chat->ask.include_usage));
     TDM_TRY(frame(chat));
     if (chat->ask.include_usage) {
         TDM_TRY(tdm__reply_chunk_usage(&chat->json, &head, done));
@@ -249,14 +250,39 @@ static void answer_whole(tdm__chat *chat)
     tdm__http_respond(c, 200, headers, 2, "application/json", tdm__buf_str(&chat->out));
 }
 
+/* How an answer that is none is told. False when it is one, if perhaps a stopped one. */
+static bool refusal_of(const tdm__chat *chat, tdm__api_error *e)
+{
+    const tdm__chat_done *done = &chat->inbox.done;
+    switch (done->end) {
+    case TDM__END_ANSWERED: return false;
+    case TDM__END_OFF:
+        tdm__api_refuse(e, 403, "feature_off", NULL, "%s", done->sentence);
+        e->reason = tdm__reason_name(done->reason);
+        return true;
+    case TDM__END_NEEDS_CONSENT:
+        tdm__api_refuse(e, 403, "consent_needed", NULL,
+                        "only a partner could answer, and that takes the owner's consent: ask POST /v1/assistant");
+        return true;
+    case TDM__END_STOPPED_BY_SCREEN:
+        if (done->reason != TDM__REASON_SCREEN_INPUT)
+            return false; /* what was released stands, and ends with content_filter */
+        tdm__api_refuse(e, 400, "content_filter", "messages", "the question has a term that the market's pack stops");
+        e->reason = tdm__reason_name(done->reason);
+        return true;
+    case TDM__END_CANCELLED:
+        tdm__api_refuse(e, 503, "stopping", NULL, "the answer was cancelled: the daemon is stopping");
+        return true;
+    case TDM__END_NONE:
+    case TDM__END_FAILED: tdm__api_error_from(&done->error, e); return true;
+    }
+    return false;
+}
+
 static void answer_end(tdm__chat *chat)
 {
-    if (chat->inbox.done.finish == TDM__FINISH_ERROR || chat->inbox.done.finish == TDM__FINISH_CANCELLED) {
-        tdm__api_error e;
-        if (chat->inbox.done.finish == TDM__FINISH_ERROR)
-            tdm__api_error_from(&chat->inbox.done.error, &e);
-        else
-            tdm__api_refuse(&e, 503, "stopping", NULL, "the answer was cancelled: the daemon is stopping");
+    tdm__api_error e;
+    if (refusal_of(chat, &e)) {
         answer_error(chat, &e);
     } else if (!chat->ask.stream) {
         answer_whole(chat);
@@ -322,19 +348,29 @@ static uint64_t draw_seed(void)
     return tdm__random_fill(&seed, sizeof seed) == 0 ? seed : tdm__clock_ns();
 }
 
+static bool api_screens(tdm__api *api)
+{
+    tdm__device *device = tdm__service_device(api->service);
+    const tdm__rules_set *rules = tdm__device_acquire(device);
+    const bool screens = tdm__screen_hold_max(rules->screen) > 0;
+    tdm__device_release(device, rules);
+    return screens;
+}
+
+/* A model that is not here yet is the spine's to refuse: off comes before "not yet". */
 static bool check_ready(tdm__api *api, const tdm__chat_ask *ask, tdm__api_error *e)
 {
     tdm__service_status status;
     if (api->draining)
         return tdm__api_refuse(e, 503, "stopping", NULL, "the daemon is stopping and takes no new requests");
     tdm__service_get_status(api->service, &status);
-    if (status.state != TDM__SERVICE_READY) {
-        tdm__api_not_ready(&status, e);
-        return false;
-    }
-    if (ask->model && !tdm__api_is_model(tdm__str_from(ask->model), status.model_name))
+    if (status.state == TDM__SERVICE_READY && ask->model &&
+        !tdm__api_is_model(tdm__str_from(ask->model), status.model_name))
         return tdm__api_refuse(e, 404, "model_not_found", "model", "this model is not loaded; %s is",
                                status.model_name);
+    if (ask->logprobs && api_screens(api))
+        return tdm__api_refuse(e, 400, "not_built", "logprobs",
+                               "logprobs is not given where the market screens answers: they would name held-back words");
     return true;
 }
 
@@ -345,7 +381,7 @@ static tdm__chat *chat_create(tdm__api *api, tdm__http_conn *c, tdm__chat_ask *a
     tdm__chat *chat = tdm__arena_array(&arena, 1, sizeof *chat);
     if (!chat)
         return NULL;
-    *chat = (tdm__chat){.api = api, .next = api->chats, .arena = arena, .conn = c, .ask = *ask};
+    *chat = (tdm__chat){.exchange = {.gone = chat_gone}, .api = api, .next = api->chats, .arena = arena, .conn = c, .ask = *ask};
     if (chat->next)
         chat->next->prev = chat;
     api->chats = chat;
@@ -375,7 +411,11 @@ static bool chat_begin(tdm__chat *chat, tdm__api_error *e)
                                &chat->request, &err);
     if (s == TDM_OK && chat->ask.stream)
         silence_restart(chat);
-    if (s != TDM_OK)
+    tdm__service_status status;
+    tdm__service_get_status(chat->api->service, &status);
+    if (s == TDM_ERR_UPSTREAM && status.state != TDM__SERVICE_READY)
+        tdm__api_not_ready(&status, e);
+    else if (s != TDM_OK)
         tdm__api_error_from(&err, e);
     return s == TDM_OK;
 }
@@ -391,7 +431,7 @@ void tdm__chat_start(tdm__api *api, tdm__http_conn *c, tdm__str body)
             tdm__api_refuse(&e, 503, "no_memory", NULL, "no memory for another request");
     }
     if (chat && chat_begin(chat, &e)) {
-        tdm__http_conn_set_data(c, chat);
+        tdm__http_conn_set_data(c, &chat->exchange);
         return;
     }
     if (chat)

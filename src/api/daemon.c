@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/assistant_run.h"
 #include "base/error.h"
 #include "os/thread.h"
 
@@ -47,7 +48,7 @@ static void *loader_main(void *user)
 static void stop_if_idle(void *user)
 {
     tandem_daemon *d = user;
-    if (!d->api.chats && (d->hurried || tdm__http_server_n_connections(d->api.server) == 0))
+    if (tdm__api_is_idle(&d->api) && (d->hurried || tdm__http_server_n_connections(d->api.server) == 0))
         tdm__loop_stop(d->api.loop);
 }
 
@@ -55,6 +56,7 @@ static void stop_if_idle(void *user)
 static void hurry(tandem_daemon *d)
 {
     tdm__chat_cancel_all(&d->api);
+    tdm__asking_cancel_all(&d->api);
     tdm__loop_timer_set(d->drain_timer, FAREWELL_MS);
 }
 
@@ -103,7 +105,11 @@ static tdm_status set_up(tandem_daemon *d, tdm_error *err)
     TDM_TRY(tdm__http_server_listen(api->server, &api->address, err));
     TDM_TRY(tdm__loop_on_signal(api->loop, SIGTERM, signalled, d, err));
     TDM_TRY(tdm__loop_on_signal(api->loop, SIGINT, signalled, d, err));
-    TDM_TRY(tdm__service_create(&api->service, err));
+    TDM_TRY(tdm__api_page_open(api, o->stage, err));
+    TDM_TRY(tdm__device_open(o->state_dir, o->record_path ? o->record_path : "", &api->device, err));
+    TDM_TRY(tdm__owner_open(o->state_dir, &api->owner, err));
+    TDM_TRY(tdm__service_create(api->device, &api->service, err));
+    TDM_TRY(tdm__assistant_create(api->service, api->device, &api->assistant, err));
     int rc = tdm__thread_start(&d->loader, loader_main, d);
     if (rc != 0)
         return tdm__fail_os(err, rc, "cannot start the thread that loads the model");
@@ -120,7 +126,10 @@ static void take_down(tandem_daemon *d)
     if (d->loader_runs)
         pthread_join(d->loader, NULL);
     tdm__http_server_destroy(api->server);
+    tdm__assistant_destroy(api->assistant);
     tdm__service_destroy(api->service);
+    tdm__device_close(api->device);
+    tdm__api_page_close(api);
     tdm__loop_timer_destroy(d->drain_timer);
     tdm__loop_destroy(api->loop);
 }

@@ -22,6 +22,9 @@ typedef struct tdm__daemon_options {
     const char *listen;      /* "127.0.0.1:8420"; loopback only */
     const char *model_asked; /* shown until a model is loaded */
     tdm__http_server_options http;
+    const char *state_dir;   /* of this device (request/device.h) */
+    const char *record_path; /* a device record to install; "" or NULL: none */
+    const char *stage;       /* origin of the page that may frame ours; NULL: none */
     int drain_ms;
     bool quiet;
     tdm__load_fn load;

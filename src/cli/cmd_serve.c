@@ -115,12 +115,16 @@ int tdm__cmd_serve(int argc, char **argv)
          TDM__OPTION_TEXT, &s.model, 0, 0},
         {"--listen", "ADDR:PORT", "a loopback address (default 127.0.0.1:8420); port 0 takes a free one",
          TDM__OPTION_TEXT, &s.listen, 0, 0},
+        {"--device", "FILE", "this device's record, installed once: where it was sold (none: self-hosted, market ZZ)",
+         TDM__OPTION_TEXT, &o.record_path, 0, 0},
+        {"--stage", "ORIGIN", "http://ADDRESS:PORT of the page that may frame this phone's (none)", TDM__OPTION_TEXT,
+         &o.stage, 0, 0},
         {"--queue", "N", "requests that may wait for a slot (default 64)", TDM__OPTION_COUNT, &s.n_queue, 0, QUEUE_MAX},
         {0},
     };
     size_t n_args = 0;
     int code = 0;
-    if (!tdm__options_parse("serve", "[-m MODEL] [--listen ADDR:PORT] [--parallel N] [--queue N]", rows, argc, argv,
+    if (!tdm__options_parse("serve", "[-m MODEL] [--device FILE] [--listen ADDR:PORT] [--parallel N] [--queue N]", rows, argc, argv,
                             &s.common, NULL, 0, &n_args, &code))
         return code;
     tdm_error err = {0};
@@ -131,6 +135,7 @@ int tdm__cmd_serve(int argc, char **argv)
     if (status == TDM_OK) {
         o.listen = s.listen;
         o.model_asked = s.name;
+        o.state_dir = s.common.home.state;
         o.quiet = s.common.quiet;
         o.load = load;
         o.load_user = &s;

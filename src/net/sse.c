@@ -34,6 +34,17 @@ tdm_status tdm__sse_data(tdm__buf *out, tdm__str data)
     return s;
 }
 
+tdm_status tdm__sse_event(tdm__buf *out, const char *name, tdm__str data)
+{
+    const size_t before = out->len;
+    tdm_status s = tdm__buf_printf(out, "event: %s\n", name);
+    if (s == TDM_OK)
+        s = tdm__sse_data(out, data);
+    if (s != TDM_OK)
+        tdm__buf_truncate(out, before);
+    return s;
+}
+
 tdm_status tdm__sse_comment(tdm__buf *out, tdm__str note)
 {
     assert(!note.len || (!memchr(note.ptr, '\n', note.len) && !memchr(note.ptr, '\r', note.len)));

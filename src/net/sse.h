@@ -10,6 +10,9 @@
  * that no text can begin a field or end the event. ERR_LIMIT or ERR_NOMEM leave the buffer as it was. */
 tdm_status tdm__sse_data(tdm__buf *out, tdm__str data);
 
+/* The same with a name; it has no line break. */
+tdm_status tdm__sse_event(tdm__buf *out, const char *name, tdm__str data);
+
 /* Appends a comment, which clients skip: a sign of life. note has no line break. */
 tdm_status tdm__sse_comment(tdm__buf *out, tdm__str note);
 
