@@ -33,7 +33,7 @@ function canary(backend, name) {
   input.title = t("canary");
   input.oninput = () => { output.textContent = `${input.value}%`; };
   input.onchange = () => changeRules({ partner: backend.partner, change: "canary", canary_bp: Math.round(input.value * 100) });
-  return group("div", "canary", input, output);
+  return group("div", "canary", label("span", "", "canary"), input, output);
 }
 
 function backendRow(backend) {

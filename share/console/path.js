@@ -7,54 +7,48 @@ const isEmulated = (id, from) => Boolean(from?.emulated ?? partnerOf(id)?.emulat
 const filingId = filing => typeof filing === "string" ? filing : filing?.id ?? "";
 const isHypothetical = id => Boolean(device?.filings?.find(filing => filing.id === id)?.hypothetical);
 
-/* "own:qwen2.5" or "alibaba:qwen-plus", as the decision names a candidate. */
-function candidateLine(name) {
-  const at = name.indexOf(":"), who = at < 0 ? name : name.slice(0, at), model = at < 0 ? "" : name.slice(at + 1);
-  return group("span", "", make("b", "", who === "own" ? t("own") : partnerName(who)), " ",
-    who !== "own" && isEmulated(who) ? mark("emulated") : null, model ? make("span", "soft", ` · ${model}`) : null);
+/* A step of the plan or a refused candidate: who it is and with which model. */
+function candidateLine(row) {
+  const own = row.backend === "own", model = said(row.model_name) || said(row.model);
+  return group("span", "", make("b", "", own ? t("own") : partnerName(row.backend, row.partner)), " ",
+    !own && (row.emulated ?? isEmulated(row.backend, row.partner)) ? mark("emulated") : null,
+    model ? make("span", "soft", ` · ${model}`) : null);
 }
 
 function pathLine(run) {
   const done = run.done, path = done?.source || run.decision?.path;
   if (!path || path === "off" || done?.state === "off" || done?.state === "declined") return null;
   if (!run.text && run.offer) return null;  // nobody has answered yet: the offer says what could be
-  const step = run.decision?.plan?.find(s => s.backend === path);
-  const model = done?.model?.name || step?.model, filing = filingId(done?.filing ?? step?.filing);
-  const own = path === "own", from = run.extras.partner;
-  const line = group("div", "path", make("i", own ? "way" : "way partner"),
+  const step = run.decision?.plan?.find(s => s.backend === path), own = path === "own";
+  const model = said(done?.model?.name) || said(step?.model_name) || said(step?.model);
+  const filing = filingId(done?.filing ?? step?.filing), from = run.extras.partner ?? step?.partner;
+  return group("div", "path", make("i", own ? "way" : "way partner"),
     make("b", "", own ? t("own") : partnerName(path, from)),
-    !own && (done?.emulated ?? isEmulated(path, from)) ? mark("emulated") : null);
-  const add = (...nodes) => line.append(make("span", "sep", "·"), ...nodes);
-  if (model) add(make("span", "", said(model)));
-  if (filing) add(make("span", "soft", t("case_", filing)));
-  if (filing && isHypothetical(filing)) line.append(mark("hypothetical"));
-  return line;
+    !own && (done?.emulated ?? step?.emulated ?? isEmulated(path, from)) ? mark("emulated") : null,
+    model ? make("span", "", model) : null,
+    filing ? make("span", "soft", t("case_", filing)) : null,
+    filing && (step?.hypothetical ?? isHypothetical(filing)) ? mark("hypothetical") : null);
+}
+
+function planItem(step) {
+  const item = group("li", "", candidateLine(step)), notes = group("p", "");
+  if (filingId(step.filing)) notes.append(t("case_", filingId(step.filing)), " ", step.hypothetical ? mark("hypothetical") : "", " ");
+  if (step.needs_consent) notes.append(t("ask_first"));
+  if (notes.childNodes.length) item.append(notes);
+  return item;
 }
 
 function whyBox(run) {
   const d = run.decision;
   if (!d) return null;
   const plan = d.plan ?? [], refused = d.refused ?? [];
-  const box = make("div");
-  box.append(make("h4", "", t("plan")));
-  const list = make("ul");
-  for (const step of plan) {
-    const item = make("li");
-    item.append(candidateLine(step.model ? `${step.backend}:${said(step.model)}` : step.backend));
-    const notes = [filingId(step.filing) && t("case_", filingId(step.filing)), step.consent && t("ask_first")];
-    if (notes.some(Boolean)) item.append(make("p", "", notes.filter(Boolean).join(" · ")));
-    list.append(item);
-  }
-  box.append(plan.length ? list : make("p", "soft", t("no_plan")), make("h4", "", t("refused")));
-  const others = make("ul");
-  for (const r of refused) {
-    others.append(group("li", "", candidateLine(r.candidate), make("p", "", sentence(r)),
-      make("span", "code mono", r.reason)));
-  }
-  box.append(refused.length ? others : make("p", "soft", t("nothing_refused")));
+  const refusedItem = r => group("li", "", candidateLine(r), make("p", "", sentence(r)), make("span", "code mono", r.reason));
   const facts = [t("rules", d.policy?.version ?? "?", d.market ?? "?"), short(d.policy?.sha256, 12),
     `${t("decision")} ${d.decision ?? ""}`];
-  box.append(make("p", "facts mono", facts.filter(Boolean).join(" · ")));
+  const box = group("div", "", make("h4", "", t("plan")),
+    plan.length ? group("ul", "", ...plan.map(planItem)) : make("p", "soft", t("no_plan")), make("h4", "", t("refused")),
+    refused.length ? group("ul", "", ...refused.map(refusedItem)) : make("p", "soft", t("nothing_refused")),
+    make("p", "facts mono", facts.filter(Boolean).join(" · ")));
   const why = group("details", "why", make("summary", "", t(isOff(run) ? "why_off" : "why")), box);
   why.open = Boolean(run.whyOpen);
   why.ontoggle = () => { run.whyOpen = why.open; };
@@ -65,8 +59,8 @@ const isOff = run => run.done?.state === "off" || (!run.done && run.decision?.pa
 
 function offCard(run) {
   if (!isOff(run)) return null;
-  const cause = run.decision?.refused?.find(r => r.reason === run.done?.reason && r.text_zh);
-  const reason = sentence(cause) || sentence(run.done) || sentence(run.decision);
+  // The decision has its sentence in both languages, the end only in the one that was asked in.
+  const reason = run.decision?.text_zh ? sentence(run.decision) : sentence(run.done);
   return group("div", "card off-card", group("h3", "", make("i", "way off"), make("span", "", t("off_title"))),
     make("p", "", reason), make("p", "fine", t("off_note")));
 }

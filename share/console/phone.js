@@ -142,7 +142,7 @@ const obey = {
     if (!send(String(text).trim(), partner && first ? { named: first.id } : {})) throw new Error(t(health.state, health.percent));
   },
   look({ lang: language, dark }) {
-    if (language in TEXTS) lang = language;
+    if (Object.hasOwn(TEXTS, language)) lang = language;
     showTheme(Boolean(dark));
     showAll();
   },

@@ -15,7 +15,7 @@ const TEXTS = {
     replaced_about: "The one that stood here was put away. A phone's market cannot be changed: it was sold where it was sold.",
     unchanged: "Asked again: nothing changed.", changed: "Asked again: the answer is another one.", rule: m => `It was sold in ${m}.`,
     wire_open: p => `The way to ${p} is open; each question still needs the owner's word.`, wire_shut: "Nothing may leave this phone.",
-    no_partner: "no partner in this market", left_now: (n, p) => `${n} left for ${p}`,
+    no_partner: "no partner in this market", left_now: (n, p) => `${n} went to ${p}`,
     place_CN: "Shanghai", place_US: "San Francisco", sim_CN: "mainland China", sim_US: "the United States",
     case_over: "The regulator's case", case_about: (f, m) => `${f}, for phones sold in ${m}`, no_case: "No case has been filed for these phones' markets.",
     draft: "Draft", submitted: "Submitted", under_review: "Under review", approved: "Approved", refused: "Refused", withdrawn: "Withdrawn", expired: "Expired",

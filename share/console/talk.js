@@ -8,9 +8,15 @@ let answerWith = null;  // askChat or askAssistant; phone.js knows which
 let mayAsk = () => false;
 let idleWaiters = [];   // told once, when the answer on its way has ended
 
-function follow(force) {
+/* Whoever reads at the end stays at the end, however much comes at once; whoever has scrolled up is left there. */
+let isAtEnd = true;
+$("scroll").onscroll = () => {
   const s = $("scroll");
-  if (force || s.scrollHeight - s.scrollTop - s.clientHeight < 90) s.scrollTop = s.scrollHeight;
+  isAtEnd = s.scrollHeight - s.scrollTop - s.clientHeight < 60;
+};
+
+function follow(force) {
+  if (force || isAtEnd) $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
 function showMeta(run) {

@@ -144,25 +144,30 @@ class MockPhone(Server):
             out.append((b, why))
         return out
 
-    def decide(self, named=""):
-        found = self.candidates(named)
-        filing = CASE if MARKETS[self.market][3] else ""
+    def row(self, backend):
+        """What a step of the plan and a refused candidate have in common."""
+        partner, is_filed = PARTNERS.get(backend["partner"]), MARKETS[self.market][3]
         return {
-            "decision": secrets.token_hex(16),
-            "feature": "assistant",
-            "market": self.market,
-            "plan": [
-                {"backend": b["partner"] or "own", "role": b["role"], "model": b["model"], "filing": filing}
-                for b, why in found
-                if why == "NONE"
-            ],
-            "refused": [
-                {"candidate": f"{b['partner'] or 'own'}:{b['model']}", **sentence(why)}
-                for b, why in found
-                if why != "NONE"
-            ],
-            "policy": {"version": self.rules.version, "sha256": "c0ffee" * 10 + "beef"},
+            "candidate": f"{backend['partner'] or 'own'}:{backend['model']}",
+            "backend": backend["partner"] or "own",
+            "partner": partner and {"id": backend["partner"], "name": partner["name"], "emulated": True},
+            "role": backend["role"],
+            "model": backend["model"],
+            "model_name": partner["model"]["name"] if partner else OWN["name"],
+            "filing": CASE if is_filed else None,
+            "hypothetical": is_filed and show_case(self.rules.entries)["hypothetical"],
+            "emulated": bool(partner),
         }
+
+    def decide(self, named=""):
+        """The document of docs/formats/decision.md, as far as a page reads it."""
+        found = self.candidates(named)
+        plan = [{**self.row(b), "needs_consent": bool(b["partner"])} for b, why in found if why == "NONE"]
+        refused = [{**self.row(b), **sentence(why)} for b, why in found if why != "NONE"]
+        off = sentence("NONE" if plan else refused[0]["reason"])
+        policy = {"version": self.rules.version, "sha256": "c0ffee" * 10 + "beef", "demo": True}
+        head = {"decision": secrets.token_hex(16), "feature": "assistant", "market": self.market, "off": not plan, **off}
+        return {**head, "plan": plan, "refused": refused, "policy": policy}
 
     # ---- what the page reads ----
 
