@@ -106,5 +106,6 @@ int tdm__cmd_chat(int argc, char **argv);
 int tdm__cmd_serve(int argc, char **argv);
 int tdm__cmd_device(int argc, char **argv);
 int tdm__cmd_filing(int argc, char **argv);
+int tdm__cmd_route(int argc, char **argv);
 
 #endif

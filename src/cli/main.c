@@ -28,6 +28,7 @@ static const command commands[] = {
     {"serve", tdm__cmd_serve, "the daemon: the API and the chat page"},
     {"device", tdm__cmd_device, "device records: make one, look at one"},
     {"filing", tdm__cmd_filing, "approval cases: file, review, decide, look"},
+    {"route", tdm__cmd_route, "what would be decided and why; decisions replayed"},
     {"bench", tdm__cmd_bench, "how fast a model reads and writes here"},
     {"perplexity", tdm__cmd_perplexity, "how surprised a model is by a text"},
 };
