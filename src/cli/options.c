@@ -1,7 +1,8 @@
 /* options.c - a command's table of options is its parser and its help.
  *
- * "--name value", "--name=value" and "-p value" are read; "--" ends the options; the last of several wins, but
- * for the kind that collects. What is wrong is said in one line that names the option, the value and the limit, and for a name that is none the nearest.
+ * "--name value", "--name=value" and "-p value" are read; "--" ends the options; the last of several wins, but for the
+ * kind that collects. What is wrong is said in one line that names the option, the value and the limit, and for a name
+ * that is none the nearest.
  */
 #include <errno.h>
 #include <inttypes.h>

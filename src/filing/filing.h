@@ -114,7 +114,7 @@ const char *tdm__filing_case_head(const tdm__filing_case *c);
  * conditions, history (docs/formats/filing.md). New reference; NULL: out of memory. */
 json_t *tdm__filing_case_json(const tdm__filing_case *c, int64_t now_unix_s);
 
-/* A new entry for the case (NULL with TDM__FILING_NEW: a new case). fields are the action's own (docs/formats/filing.md):
+/* A new entry for the case (NULL with TDM__FILING_NEW: a new case). fields are the action's own, as filing.md has them:
  *   NEW      id, market, features [text..], models [{partner, model, sha256 or date}..], maker, provider, demo
  *   SUBMIT   section ("maker"|"provider"), documents [{name, bytes, sha256}..]
  *   REVIEW   none

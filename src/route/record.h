@@ -54,8 +54,8 @@ typedef enum tdm__record_fault {
     TDM__RECORD_DEMO, /* a demo record under a real root, or the reverse */
 } tdm__record_fault;
 
-/* Whether a keyring's maker has signed it, and whether it is in force at now; the sentence is in *err. The keyring knows
- * markets and the record a country: that the maker's key may speak for the market which covers the country is asked of
+/* Whether a keyring's maker has signed it, and whether it is in force at now; the sentence is in *err. The keyring
+ * knows markets and the record a country: that the maker's key may speak for the market which covers the country is asked of
  * the keyring by whoever knows the market (record.signer, record.issued_unix_s). */
 tdm__record_fault tdm__device_record_verify(const json_t *envelope, const tdm__device_record *r,
                                             const tdm__keyring *keys, bool is_demo_root, int64_t now_unix_s,
@@ -86,8 +86,8 @@ enum {
 tdm_status tdm__device_token_make(const tdm__device_token *t, const tdm__secret_key *device, char **out,
                                   tdm_error *err);
 /* Signature by the record's device key, binding to the record and gateway, times. Replay is the caller's to see, by
- * nonce, which must be kept until expires. ERR_INTEGRITY: not this device's, or not for us; ERR_TIMEOUT: not in its time;
- * ERR_FORMAT, ERR_LIMIT. *out only on success. */
+ * nonce, which must be kept until expires. ERR_INTEGRITY: not this device's, or not for us; ERR_TIMEOUT: not in its
+ * time; ERR_FORMAT, ERR_LIMIT. *out only on success. */
 tdm_status tdm__device_token_verify(tdm__str json, const tdm__device_record *r, const char *gateway,
                                     int64_t now_unix_s, tdm__device_token *out, tdm_error *err);
 

@@ -157,9 +157,10 @@ def test_another_implementation_verifies_each_entry_and_the_chain(world):
     previous = ""
     for entry in json.loads(world.case.read_text())["entries"]:
         body, (signature,) = entry["signed"], entry["signatures"]
-        key = SSlibKey(signature["keyid"], body["signer"]["keytype"], body["signer"]["scheme"], body["signer"]["keyval"])
+        signer = body["signer"]
+        key = SSlibKey(signature["keyid"], signer["keytype"], signer["scheme"], signer["keyval"])
         key.verify_signature(Signature(signature["keyid"], signature["sig"]), encode_canonical(body).encode())
-        assert signature["keyid"] == canonical_digest(body["signer"])
+        assert signature["keyid"] == canonical_digest(signer)
         assert body["previous"] == previous
         previous = canonical_digest(body)
     assert world.view()["head"] == previous

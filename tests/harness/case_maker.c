@@ -1,3 +1,4 @@
+/* case_maker.c - entries put together by hand: every member may be replaced, and nothing is asked of the rules. */
 #include "case_maker.h"
 
 #include <stdio.h>

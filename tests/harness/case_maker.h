@@ -25,8 +25,8 @@ char *case_maker_forge(const char *json, tdm__filing_action action, signed_maker
                        int64_t at_unix_s);
 
 /* A case by its shortest way to a state: "draft", "draft+maker", "draft+provider", "submitted", "under_review",
- * "asked", "approved", "ending" (approved until CASE_T0 + 1000), "refused", "withdrawn" (by a filer), "revoked" (approved,
- * then withdrawn by the regulator). The n-th entry is dated CASE_T0 + 10 * n. malloc'd. */
+ * "asked", "approved", "ending" (approved until CASE_T0 + 1000), "refused", "withdrawn" (by a filer), "revoked"
+ * (approved, then withdrawn by the regulator). The n-th entry is dated CASE_T0 + 10 * n. malloc'd. */
 char *case_maker_in(const char *state);
 
 #endif

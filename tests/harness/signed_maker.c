@@ -1,3 +1,4 @@
+/* signed_maker.c - key pairs from one byte each, through libsodium; whatever fails here ends the test program. */
 #include "signed_maker.h"
 
 #include <sodium.h>
