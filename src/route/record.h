@@ -55,8 +55,8 @@ typedef enum tdm__record_fault {
 } tdm__record_fault;
 
 /* Whether a keyring's maker has signed it, and whether it is in force at now; the sentence is in *err. The keyring
- * knows markets and the record a country: that the maker's key may speak for the market which covers the country is asked of
- * the keyring by whoever knows the market (record.signer, record.issued_unix_s). */
+ * knows markets and the record a country: that the maker's key may speak for the market which covers the country is
+ * asked of the keyring by whoever knows the market (record.signer, record.issued_unix_s). */
 tdm__record_fault tdm__device_record_verify(const json_t *envelope, const tdm__device_record *r,
                                             const tdm__keyring *keys, bool is_demo_root, int64_t now_unix_s,
                                             tdm_error *err);
