@@ -13,8 +13,12 @@ enum { NAME_BYTES_MAX = 96, TEXT_BYTES_MAX = 160, SENTENCE_BYTES_MAX = 400, TOKE
 #define FACT(member) TDM__FIELD_AT(tdm__partner_fact, member)
 
 static const tdm__field_word finishes[] = {
-    {"stop", TDM__PARTNER_FINISH_STOP},   {"length", TDM__PARTNER_FINISH_LENGTH}, {"content_filter", TDM__PARTNER_FINISH_FILTERED},
-    {"tool_calls", TDM__PARTNER_FINISH_TOOLS}, {"cut", TDM__PARTNER_FINISH_CUT},  {0},
+    {"stop", TDM__PARTNER_FINISH_STOP},
+    {"length", TDM__PARTNER_FINISH_LENGTH},
+    {"content_filter", TDM__PARTNER_FINISH_FILTERED},
+    {"tool_calls", TDM__PARTNER_FINISH_TOOLS},
+    {"cut", TDM__PARTNER_FINISH_CUT},
+    {0},
 };
 
 static const tdm__field_word faults[] = {
