@@ -92,7 +92,7 @@ static void fill_rows(filing_options *o, int action, tdm__option rows[ROWS_MAX])
 }
 
 /* Exit codes: what is not as it was signed is 4, a wrong value 2, what is not allowed 3 as everywhere. */
-static int fail_as(const char *command, tdm__exit code, const tdm_error *err)
+static int fail_as(const char *command, int code, const tdm_error *err)
 {
     tdm__command_fail(command, err);
     return code;
