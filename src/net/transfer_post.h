@@ -3,7 +3,7 @@
  * It takes a decision's id and an endpoint out of a signed profile, and nothing else decides where bytes go: no default
  * host, no environment proxy, netrc, alt-svc, HSTS file or redirect; https only, http only to a loopback address that
  * the profile names; absolute host names, resolved by the policy's own DNS server and handed over, so that no other
- * resolver is ever asked; pools keyed by market. The answer comes as it arrives.
+ * resolver is ever asked; a connection serves one call. The answer comes as it arrives.
  */
 #ifndef TDM_NET_TRANSFER_POST_H
 #define TDM_NET_TRANSFER_POST_H
@@ -26,16 +26,19 @@ typedef struct tdm__endpoint {
 
 typedef struct tdm__transfer_message {
     const char *decision_id; /* refused when empty: no byte without a decision */
-    const char *market;
+    const char *market;      /* refused when empty */
     const char *dns_server;  /* "address:port"; a host that is a name is refused when empty */
     const tdm__endpoint *endpoint;
-    const char *const *headers; /* "Name: value", NULL-terminated; Content-Type and Accept are set here */
+    const char *const *headers; /* "Name: value", NULL-terminated, or NULL; Content-Type and Accept are set here */
     tdm__str body;
     size_t answer_bytes_max;
-    unsigned connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms;
+    unsigned connect_timeout_ms;    /* from the call to a connection, DNS and TLS included */
+    unsigned first_byte_timeout_ms; /* from the last byte sent to the first one of the answer */
+    unsigned idle_timeout_ms;       /* between two bytes of the answer */
+    unsigned total_timeout_ms;      /* from the call to the end; none of the four may be 0 */
     const atomic_bool *cancel; /* may be NULL; looked at at least each 100 ms */
-    /* The status and content type before the first bytes; each piece as it comes. A status < 0 ends the transfer with
-     * it. */
+    /* The status and content type before the first bytes (on_head may be NULL); each piece as it comes. A status < 0
+     * ends the transfer with it, END ends it well: what has come is all that is wanted. */
     tdm_status (*on_head)(void *user, int http_status, const char *content_type, tdm_error *err);
     tdm_status (*on_bytes)(void *user, tdm__str bytes, tdm_error *err);
     void *user;
@@ -44,7 +47,7 @@ typedef struct tdm__transfer_message {
 typedef struct tdm__transfer_result {
     char peer[64];                   /* address:port that we were connected to, "" when never */
     char certificate_sha256[65];     /* of the peer's certificate (DER), "" with http */
-    uint64_t bytes_sent, bytes_received;
+    uint64_t bytes_sent, bytes_received; /* of the two bodies */
     int retry_after_s;               /* of the answer's header; -1 without one */
 } tdm__transfer_result;
 
