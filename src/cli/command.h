@@ -104,8 +104,11 @@ int tdm__cmd_bench(int argc, char **argv);
 int tdm__cmd_perplexity(int argc, char **argv);
 int tdm__cmd_chat(int argc, char **argv);
 int tdm__cmd_serve(int argc, char **argv);
+int tdm__cmd_keygen(int argc, char **argv);
 int tdm__cmd_device(int argc, char **argv);
 int tdm__cmd_filing(int argc, char **argv);
+int tdm__cmd_keygen(int argc, char **argv);
+int tdm__cmd_policy(int argc, char **argv);
 int tdm__cmd_route(int argc, char **argv);
 
 #endif

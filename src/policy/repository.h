@@ -32,7 +32,7 @@ tdm_status tdm__repository_sign(const char *repo_dir, const char *role, const td
                                 int64_t now_unix_s, tdm_error *err);
 
 /* What is published and what waits: {"published":{ROLE:{"version","expires"}..},"staged":{ROLE:{"version","expires",
- * "signatures","missing"}..}}. *out is the caller's reference. */
+ * "missing"}..}}. *out is the caller's reference. */
 tdm_status tdm__repository_status(const char *repo_dir, json_t **out, tdm_error *err);
 
 /* Appends the bundle of all that a device of the market needs (market NULL: all markets). ERR_NOT_FOUND when nothing is
