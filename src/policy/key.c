@@ -59,15 +59,20 @@ tdm_status tdm__key_generate(tdm__secret_key *out, tdm_error *err)
 
 void tdm__key_wipe(tdm__secret_key *k) { sodium_memzero(k, sizeof *k); }
 
+static tdm_status path_append(const char *path, const char *suffix, char out[PATH_MAX], tdm_error *err)
+{
+    int n = snprintf(out, PATH_MAX, "%s%s", path, suffix);
+    if (n < 0 || n >= PATH_MAX)
+        TDM_FAIL(err, TDM_ERR_LIMIT, "the path of a key has %zu bytes, %d are the most", strlen(path), PATH_MAX - 6);
+    return TDM_OK;
+}
+
 /* path with the suffix, unless it has it. */
 static tdm_status path_with(const char *path, const char *suffix, char out[PATH_MAX], tdm_error *err)
 {
     size_t len = strlen(path), n_suffix = strlen(suffix);
     bool has = len > n_suffix && strcmp(path + len - n_suffix, suffix) == 0;
-    int n = snprintf(out, PATH_MAX, "%s%s", path, has ? "" : suffix);
-    if (n < 0 || n >= PATH_MAX)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "the path of a key has %zu bytes, %d are the most", len, PATH_MAX - 1);
-    return TDM_OK;
+    return path_append(path, has ? "" : suffix, out, err);
 }
 
 static tdm_status refuse_existing(const char *path, tdm_error *err)
@@ -81,8 +86,8 @@ static tdm_status refuse_existing(const char *path, tdm_error *err)
 tdm_status tdm__key_save(const tdm__secret_key *k, const char *path_base, tdm_error *err)
 {
     char secret_path[PATH_MAX], public_path[PATH_MAX], seed[SEED_TEXT], hex[65], secret[200], object[200];
-    TDM_TRY(path_with(path_base, ".key", secret_path, err));
-    TDM_TRY(path_with(path_base, ".pub", public_path, err));
+    TDM_TRY(path_append(path_base, ".key", secret_path, err));
+    TDM_TRY(path_append(path_base, ".pub", public_path, err));
     TDM_TRY(refuse_existing(secret_path, err));
     TDM_TRY(refuse_existing(public_path, err));
     tdm__hex_put(k->bytes, SEED_BYTES, seed); /* a secret key begins with its seed */
