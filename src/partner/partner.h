@@ -37,7 +37,7 @@ typedef struct tdm__partner_call {
     const char *decision_id, *market, *dns_server;
     const char *model;
     const json_t *messages;    /* exactly what the owner was shown */
-    size_t max_tokens;         /* 0: the profile's */
+    size_t max_tokens;         /* 0: the profile's, else the partner's own */
     const atomic_bool *cancel;
     /* Text as it comes, whole UTF-8 characters. A negative status ends the call with it. */
     tdm_status (*on_text)(void *user, tdm__str text, tdm_error *err);
@@ -46,17 +46,21 @@ typedef struct tdm__partner_call {
 
 typedef struct tdm__partner_result {
     tdm__partner_fault fault;
-    char finish[32]; /* "stop", "length", "content_filter" */
+    char finish[32]; /* "stop", "length", "content_filter"; with fault CUT the partner's own; "" */
     char model[128]; /* as the partner names it, "" when it does not */
     bool is_emulated; /* its answer says so */
     tdm__transfer_result transfer;
     uint64_t tokens_in, tokens_out; /* as the partner counts; 0: it did not say */
 } tdm__partner_result;
 
-/* The exact bytes that would leave as the body, for the sheet that is shown and for the receipt. malloc'd. */
+/* The exact bytes that would leave as the body, for the sheet that is shown and for the receipt. malloc'd. Of the call
+ * only profile, model, messages and max_tokens are looked at. */
 tdm_status tdm__partner_body(const tdm__partner_call *c, char **out, size_t *out_len, tdm_error *err);
 
-/* Blocks until the end; any thread. result is filled in every case. */
+/* Blocks until the end; any thread. result is filled in every case. What is the partner's doing has its fault and
+ * ERR_UPSTREAM, ERR_TIMEOUT (TIMEOUT) or ERR_LIMIT (TOO_LONG); AUTH also when the key that the profile refers to is not
+ * there. FINE with a failing status is ours: ERR_CANCELLED, what on_text gave, ERR_INVAL (the call or the profile is not
+ * allowed; nothing left), ERR_NOMEM. */
 tdm_status tdm__partner_chat(const tdm__partner_call *c, tdm__partner_result *result, tdm_error *err);
 
 #endif
