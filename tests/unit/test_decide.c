@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "decide_world.h"
+#include "os/file.h"
 
 /* A world with its own model and the partners p0000 and p0001. */
 static decide_world *small_world(void) { return decide_world_create(2, 3, 2); }
@@ -394,6 +396,31 @@ static void every_code_has_a_name_and_two_sentences(void **state)
     assert_int_equal(tdm__reason_from_name("NO_SUCH"), TDM__REASON_NONE);
 }
 
+static void the_page_of_reasons_has_every_row(void **state)
+{
+    (void)state;
+    static const struct {
+        int value;
+        const char *name, *en, *zh;
+    } rows[] = {
+#define ROW(name, value, en, zh) {value, #name, en, zh},
+        TDM_REASON_MAP(ROW)
+#undef ROW
+    };
+    const char *path = getenv("TANDEM_TEST_REASONS");
+    char *page = NULL, row[1024];
+    size_t len;
+    if (!path)
+        skip();
+    assert_int_equal(tdm__file_read(path, 1 << 20, &page, &len), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        snprintf(row, sizeof row, "| %d | `%s` | %s | %s |\n", rows[i].value, rows[i].name, rows[i].en, rows[i].zh);
+        if (!strstr(page, row))
+            fail_msg("%s lacks: %s", path, row);
+    }
+    free(page);
+}
+
 static void the_document_has_a_canonical_form_that_fits_a_leaf(void **state)
 {
     (void)state;
@@ -433,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_name_that_may_be_a_user_s_text_is_not_kept),
         cmocka_unit_test(sentences_have_names_dates_and_case_ids),
         cmocka_unit_test(every_code_has_a_name_and_two_sentences),
+        cmocka_unit_test(the_page_of_reasons_has_every_row),
         cmocka_unit_test(the_document_has_a_canonical_form_that_fits_a_leaf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
