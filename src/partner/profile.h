@@ -1,9 +1,10 @@
 /* profile.h - one partner, as signed data: where its machine is, how it is spoken to, what is known about it.
  *
- * There is no default host anywhere. A key is a reference ("env:NAME", "file:/PATH"), never a value. A profile names the
- * markets it may serve, so that a file signed into another one is refused. Deviations, prices and facts are read and
- * kept for the adapters and the selection that need them; the OpenAI dialect uses none of them yet. The policy names a
- * profile by its SHA-256, so whoever signs the policy signs this. docs/formats/partner-profile.md has all members.
+ * There is no default host anywhere. A key is a reference ("env:NAME", "file:/PATH"), never a value. A profile names
+ * the markets it may serve, so that a file signed into another one is refused. Deviations, prices and facts are read
+ * and kept for the adapters and the selection that need them; the OpenAI dialect uses none of them yet. The policy
+ * names a profile by its SHA-256, so whoever signs the policy signs this. docs/formats/partner-profile.md has all
+ * members.
  */
 #ifndef TDM_PARTNER_PROFILE_H
 #define TDM_PARTNER_PROFILE_H

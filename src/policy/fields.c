@@ -1,5 +1,5 @@
-/* fields.c - the table-driven reader: places, sentences, and the members of one object. Where a mistake stands is worked
- * out only when there is one. The kinds of members are in fields_take.c. */
+/* fields.c - the table-driven reader: places, sentences, and the members of one object. Where a mistake stands is
+ * worked out only when there is one. The kinds of members are in fields_take.c. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

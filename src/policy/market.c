@@ -111,11 +111,12 @@ static tdm_status backend_check(tdm__fields *f, tdm__policy_backend *b, bool has
     if (b->partner && !b->data_region[0])
         return tdm__fields_refuse(f, TDM_ERR_FORMAT, "", "'data_region' is missing: where a partner's machine stands");
     if (!b->partner && b->role == TDM__ROLE_HANDOFF)
-        return tdm__fields_refuse(f, TDM_ERR_FORMAT, "role", "this device's model cannot be handed to: engine or filter");
+        return tdm__fields_refuse(f, TDM_ERR_FORMAT, "role", "this device's model is no hand-off: engine or filter");
     if (!b->partner && b->model_date[0])
         return tdm__fields_refuse(f, TDM_ERR_FORMAT, "model_date", "this device's model is known by its file");
     if (!b->partner && b->data_region[0] && strcmp(b->data_region, "device") != 0)
-        return tdm__fields_refuse(f, TDM_ERR_FORMAT, "data_region", "this device's model keeps everything on the device");
+        return tdm__fields_refuse(f, TDM_ERR_FORMAT, "data_region",
+                                  "this device's model keeps everything on the device");
     if (!b->partner)
         b->data_region = "device";
     return TDM_OK;
@@ -221,7 +222,7 @@ static tdm_status policy_check(tdm__fields *f, const tdm__market_policy *p)
                                       p->sold_in[i]);
     if ((p->n_sold_in == 0) != (strcmp(p->market, "ZZ") == 0))
         return tdm__fields_refuse(f, TDM_ERR_FORMAT, "sold_in",
-                                  "ZZ is the market of no sold device and covers no country; every other one covers some");
+                                  "ZZ is the market of no sold device and covers no country; every other one does");
     if (p->needs_label && !p->label_en[0] && !p->label_zh[0])
         return tdm__fields_refuse(f, TDM_ERR_FORMAT, "label", "a visible label needs words in en or zh");
     if (p->dns_server[0] && !dns_server_is_fine(p->dns_server))

@@ -1,9 +1,9 @@
 /* yaml.h - what people write to JSON, strictly, with the line of every mistake.
  *
- * A subset of YAML: block and flow maps and lists, plain and quoted scalars. Refused: aliases, anchors, tags, directives,
- * duplicate keys, keys that are no text or longer than 128 bytes, values that are left out, control characters, several
- * documents, nesting beyond 32, files beyond 8 MiB. Plain scalars are numbers, booleans (true, false) or null only in
- * their JSON spelling; all else is a string, so `no`, `010` and `30s` stay what was written.
+ * A subset of YAML: block and flow maps and lists, plain and quoted scalars. Refused: aliases, anchors, tags,
+ * directives, duplicate keys, keys that are no text or longer than 128 bytes, values that are left out, control
+ * characters, several documents, nesting beyond 32, files beyond 8 MiB. Plain scalars are numbers, booleans (true,
+ * false) or null only in their JSON spelling; all else is a string, so `no`, `010` and `30s` stay what was written.
  */
 #ifndef TDM_POLICY_YAML_H
 #define TDM_POLICY_YAML_H

@@ -281,7 +281,8 @@ static const struct {
     {15, "    nmae: {en: a, zh: b}", 15, "partners.alibaba.nmae: 'nmae' is not known; did you mean 'name'?"},
     {16, "    # whose?", 14, "partners.alibaba: 'legal_entity' is missing"},
     {17, "    # where?", 14, "partners.alibaba: 'profile' is missing"},
-    {17, "    profile: partners/absent.yaml", 17, "partners.alibaba.profile: there is no markets/CN/partners/absent.json"},
+    {17, "    profile: partners/absent.yaml", 17,
+     "partners.alibaba.profile: there is no markets/CN/partners/absent.json"},
     {17, "    profile: https://example.com/x.yaml", 17, "partners.alibaba.profile: a file beside the policy is needed"},
     {17, "    profile: partners/alibaba.yaml\n    profile_sha256: " HASH_A, 18, "'profile_sha256' is not known"},
     {18, "    accreditation: {number: A}", 18, "partners.alibaba.accreditation: 'expires' is missing"},
@@ -306,7 +307,7 @@ static const struct {
     {25, "      - {backend: own, role: engine, model: m, model_name: M, model_sha256: abc}", 25,
      "features.rewrite.backends[0].model_sha256: 64 lower-case hexadecimal digits are needed"},
     {25, "      - {backend: own, role: hand-off, model: m, model_name: M}", 25,
-     "features.rewrite.backends[0].role: this device's model cannot be handed to"},
+     "features.rewrite.backends[0].role: this device's model is no hand-off"},
     {25, "      - {backend: own, role: engine, model: m, model_name: M, data_region: US}", 25,
      "features.rewrite.backends[0].data_region: this device's model keeps everything on the device"},
     {25, "      - {backend: own, role: engine, model: m, model_name: M, model_date: 2025-01-01}", 25,
@@ -395,8 +396,9 @@ static void the_signed_form_is_as_strict(void **state)
     p = NULL;
     /* a feature of a newer policy is nobody's error */
     assert_int_equal(tdm__market_policy_create(
-                         tdm__str_from(JSON_POLICY("market-policy", "", "\"compose\":{\"backends\":[{\"backend\":\"own\","
-                                                   "\"role\":\"engine\",\"model\":\"m\",\"model_name\":\"M\"}]}")),
+                         tdm__str_from(JSON_POLICY("market-policy", "",
+                                                   "\"compose\":{\"backends\":[{\"backend\":\"own\",\"role\":\"engine\","
+                                                   "\"model\":\"m\",\"model_name\":\"M\"}]}")),
                          &p, &err), TDM_OK);
     tdm__market_policy_destroy(p);
     assert_json_refused(JSON_POLICY("pack", "", JSON_OWN("")), "_type: 'pack' stands here");

@@ -16,8 +16,10 @@
 
 #define PIN "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+="
 #define TIMEOUTS "\"timeouts\":{\"connect_ms\":1,\"first_byte_ms\":2,\"idle_ms\":3,\"total_ms\":4}"
-#define HEAD "\"_type\":\"partner-profile\",\"partner\":\"alibaba\",\"markets\":[\"CN\"],\"name\":{\"en\":\"A\",\"zh\":"  \
-             "\"B\"},\"legal_entity\":\"L\",\"region\":\"R\",\"dialect\":\"openai\",\"model\":\"m\""
+#define HEAD_OF(type, market, dialect)                                                                                 \
+    "\"_type\":\"" type "\",\"partner\":\"alibaba\",\"markets\":[\"" market "\"],"                                \
+    "\"name\":{\"en\":\"A\",\"zh\":\"B\"},"\"legal_entity\":\"L\",\"region\":\"R\",\"dialect\":\"" dialect "\",\"model\":\"m\""
+#define HEAD HEAD_OF("partner-profile", "CN", "openai")
 #define AT(scheme, host, path) \
     "\"endpoint\":{\"scheme\":\"" scheme "\",\"host\":\"" host "\",\"port\":443,\"path\":\"" path "\"}"
 #define NO_KEY "\"auth\":\"none\""
@@ -26,8 +28,9 @@ static const char full[] =
     "{\"_type\":\"partner-profile\",\"partner\":\"alibaba\",\"markets\":[\"CN\",\"SG\"],"
     "\"name\":{\"en\":\"Alibaba\",\"zh\":\"阿里巴巴\"},\"legal_entity\":\"Alibaba Cloud\",\"region\":\"Beijing\","
     "\"dialect\":\"openai\",\"endpoint\":{\"scheme\":\"https\",\"host\":\"dashscope.aliyuncs.com\",\"port\":8443,"
-    "\"path\":\"/compatible-mode/v1/chat/completions\",\"ca_pem\":\"-----BEGIN\\nx\\n-----END\\n\",\"pin_sha256\":\"" PIN
-    "\"},\"auth\":\"bearer\",\"key_ref\":\"env:DASHSCOPE_API_KEY\",\"model\":\"qwen-max\",\"context_tokens\":32768,"
+    "\"path\":\"/compatible-mode/v1/chat/completions\",\"ca_pem\":\"-----BEGIN\\nx\\n-----END\\n\","
+    "\"pin_sha256\":\"" PIN "\"},\"auth\":\"bearer\",\"key_ref\":\"env:DASHSCOPE_API_KEY\","
+    "\"model\":\"qwen-max\",\"context_tokens\":32768,"
     "\"output_tokens_max\":8192,\"timeouts\":{\"connect_ms\":5000,\"first_byte_ms\":30000,\"idle_ms\":20000,"
     "\"total_ms\":300000},\"limits\":{\"concurrent\":7,\"requests_per_minute\":60,\"tokens_per_minute\":100000},"
     "\"emulated\":false,\"quirks\":{\"thinking_switch\":\"enable_thinking\",\"reasoning_in\":\"reasoning_content\","
@@ -212,15 +215,11 @@ static void what_may_not_stand_in_a_profile_is_named(void **state)
         {"{" HEAD "," NO_KEY "," TIMEOUTS ",\"facts\":[{\"about\":\"legal\"}]}", "facts[0]: 'text' is missing"},
         {"{" HEAD "," NO_KEY "," TIMEOUTS ",\"prices\":[{\"model\":\"m\",\"currency\":\"dollars\"}]}",
          "prices[0].currency: 7 bytes, 3 to 3 are allowed"},
-        {"{\"_type\":\"market-policy\"" "," "\"partner\":\"a\",\"markets\":[\"CN\"],\"name\":{\"en\":\"A\",\"zh\":\"B\"},"
-         "\"legal_entity\":\"L\",\"region\":\"R\",\"dialect\":\"openai\",\"model\":\"m\"," NO_KEY "," TIMEOUTS "}",
+        {"{" HEAD_OF("market-policy", "CN", "openai") "," NO_KEY "," TIMEOUTS "}",
          "_type: 'market-policy' stands here, it must be 'partner-profile'"},
-        {"{\"_type\":\"partner-profile\"" "," "\"partner\":\"a\",\"markets\":[\"China\"],\"name\":{\"en\":\"A\",\"zh\":"
-         "\"B\"},\"legal_entity\":\"L\",\"region\":\"R\",\"dialect\":\"openai\",\"model\":\"m\"," NO_KEY "," TIMEOUTS "}",
+        {"{" HEAD_OF("partner-profile", "China", "openai") "," NO_KEY "," TIMEOUTS "}",
          "markets: 'China' is not two capital letters"},
-        {"{\"_type\":\"partner-profile\"" "," "\"partner\":\"a\",\"markets\":[\"CN\"],\"name\":{\"en\":\"A\",\"zh\":\"B\"},"
-         "\"legal_entity\":\"L\",\"region\":\"R\",\"dialect\":\"OpenAI\",\"model\":\"m\"," NO_KEY "," TIMEOUTS "}",
-         "dialect: 'OpenAI' is not known"},
+        {"{" HEAD_OF("partner-profile", "CN", "OpenAI") "," NO_KEY "," TIMEOUTS "}", "dialect: 'OpenAI' is not known"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

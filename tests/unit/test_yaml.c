@@ -220,7 +220,8 @@ static unsigned random_below(unsigned n) /* xorshift64 */
 static json_t *random_text(void)
 {
     static const char *const pieces[] = {"a", "Z", " ", "0", "-", ":", ": ", "#", " #", "'", "\"", "\\", "{", "]", ",",
-                                         "&x", "*x", "!t", "%", "@", "`", "|", ">", "?", "\n", "\t", "é", "中", "\U0001F600",
+                                         "&x", "*x", "!t", "%", "@", "`", "|", ">", "?", "\n", "\t", "é", "中",
+                                         "\U0001F600",
                                          "no", "1e3", "~", "<<"};
     char text[64] = "";
     size_t len = 0;
