@@ -397,8 +397,8 @@ static void the_signed_form_is_as_strict(void **state)
     /* a feature of a newer policy is nobody's error */
     assert_int_equal(tdm__market_policy_create(
                          tdm__str_from(JSON_POLICY("market-policy", "",
-                                                   "\"compose\":{\"backends\":[{\"backend\":\"own\",\"role\":\"engine\","
-                                                   "\"model\":\"m\",\"model_name\":\"M\"}]}")),
+                                                   "\"compose\":{\"backends\":[{\"backend\":\"own\","
+                                                   "\"role\":\"engine\",\"model\":\"m\",\"model_name\":\"M\"}]}")),
                          &p, &err), TDM_OK);
     tdm__market_policy_destroy(p);
     assert_json_refused(JSON_POLICY("pack", "", JSON_OWN("")), "_type: 'pack' stands here");

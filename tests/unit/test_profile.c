@@ -17,8 +17,9 @@
 #define PIN "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+="
 #define TIMEOUTS "\"timeouts\":{\"connect_ms\":1,\"first_byte_ms\":2,\"idle_ms\":3,\"total_ms\":4}"
 #define HEAD_OF(type, market, dialect)                                                                                 \
-    "\"_type\":\"" type "\",\"partner\":\"alibaba\",\"markets\":[\"" market "\"],"                                \
-    "\"name\":{\"en\":\"A\",\"zh\":\"B\"},"\"legal_entity\":\"L\",\"region\":\"R\",\"dialect\":\"" dialect "\",\"model\":\"m\""
+    "\"_type\":\"" type "\",\"partner\":\"alibaba\",\"markets\":[\"" market "\"],"                                     \
+    "\"name\":{\"en\":\"A\",\"zh\":\"B\"},\"legal_entity\":\"L\",\"region\":\"R\",\"dialect\":\"" dialect "\","        \
+    "\"model\":\"m\""
 #define HEAD HEAD_OF("partner-profile", "CN", "openai")
 #define AT(scheme, host, path) \
     "\"endpoint\":{\"scheme\":\"" scheme "\",\"host\":\"" host "\",\"port\":443,\"path\":\"" path "\"}"
