@@ -1,8 +1,8 @@
 /* journal.c - the queue before the journal's file, and the one thread behind it.
  *
  * Whoever appends hashes what it commits to itself, so that no text waits here; the thread numbers, chains, writes and
- * syncs. Leaves that come while it syncs share the next sync (group commit), so the disk's latency is paid once, however
- * many answers wait for it.
+ * syncs. Leaves that come while it syncs share the next sync (group commit), so the disk's latency is paid once for all
+ * answers that wait for it.
  */
 #include "audit/journal.h"
 
@@ -177,7 +177,8 @@ static tdm_status waiting_create(const tdm__leaf *leaf, waiting **out, tdm_error
     tdm__str decision = leaf->kind == TDM__LEAF_OPENED ? leaf->decision : (tdm__str){0};
     tdm__str peer = leaf->kind == TDM__LEAF_CLOSED ? leaf->peer : (tdm__str){0};
     uint8_t id[TDM__LEAF_ID_BYTES];
-    if (!tdm__hex_get((tdm__str){leaf->decision_id, strnlen(leaf->decision_id, sizeof leaf->decision_id)}, id, sizeof id))
+    tdm__str id_text = {leaf->decision_id, strnlen(leaf->decision_id, sizeof leaf->decision_id)};
+    if (!tdm__hex_get(id_text, id, sizeof id))
         TDM_FAIL(err, TDM_ERR_INVAL, "a leaf's decision id is not 32 lower-case hexadecimal digits");
     if (decision.len > TDM__LEAF_BYTES_MAX - LEAF_OVERHEAD || peer.len > TDM__LEAF_BYTES_MAX - LEAF_OVERHEAD)
         TDM_FAIL(err, TDM_ERR_LIMIT, "a leaf of %zu bytes does not fit, %d are the most", decision.len + peer.len,

@@ -27,8 +27,8 @@ enum {
 
 typedef struct tdm__journal tdm__journal;
 
-/* Opens or makes DIR (0700), DIR/journal and DIR/keys (0600); locks it by DIR/lock (one process): ERR_BUSY. A torn tail is
- * cut off (it was never promised); anything else that does not verify is ERR_INTEGRITY and changes nothing. */
+/* Opens or makes DIR (0700), DIR/journal and DIR/keys (0600); locks it by DIR/lock (one process): ERR_BUSY. A torn tail
+ * is cut off (it was never promised); anything else that does not verify is ERR_INTEGRITY and changes nothing. */
 tdm_status tdm__journal_open(const char *dir, tdm__journal **out, tdm_error *err);
 void tdm__journal_close(tdm__journal *j); /* writes what waits; NULL-safe */
 
@@ -74,7 +74,8 @@ tdm_status tdm__journal_append_wait(tdm__journal *j, const tdm__leaf *leaf, tdm_
 tdm_status tdm__journal_erase(tdm__journal *j, const char *decision_id, size_t *n, tdm_error *err);
 
 /* Reads a journal front to back (no lock, also while it grows): one call a leaf, in order. ERR_NOT_FOUND without a
- * journal; ERR_INTEGRITY names the leaf. A tail that is still being written is the end. fn's negative status ends it. */
+ * journal; ERR_INTEGRITY names the leaf. A tail that is still being written is the end. fn's negative status ends
+ * it. */
 typedef struct tdm__leaf_read {
     uint64_t index;
     tdm__leaf_kind kind;

@@ -183,7 +183,7 @@ static tdm_status read_leaf(const tdm__leaf_chain *chain, const uint8_t *p, size
         TDM_FAIL(err, TDM_ERR_INTEGRITY, "leaf %llu of the journal: its digest does not match", index);
     unsigned version = (unsigned)get_number(p + AT_VERSION, 2), kind = (unsigned)get_number(p + AT_KIND, 2);
     if (version != VERSION || (kind != TDM__LEAF_OPENED && kind != TDM__LEAF_CLOSED))
-        TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "leaf %llu of the journal has version %u and kind %u: a newer tandem wrote it",
+        TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "leaf %llu of the journal has version %u, kind %u: a newer tandem wrote it",
                  index, version, kind);
     if (get_number(p + AT_INDEX, 8) != chain->index || memcmp(p + AT_PREVIOUS, chain->previous, 32) != 0 ||
         get_number(p + AT_ZERO, 4) != 0)

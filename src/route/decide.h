@@ -80,7 +80,7 @@ void tdm__decide(const tdm__rules *rules, const tdm__decision_facts *facts, tdm_
 /* "ZZ", "CN", or "" when the market is not known. */
 const char *tdm__decision_market(const tdm__decision *d);
 
-/* Appends the sentence of a refusal, or of OFF (refusal NULL), in "zh", else in English. ERR_LIMIT, ERR_NOMEM of out. */
+/* Appends the sentence of a refusal, or of OFF (refusal NULL), in "zh", else in English. ERR_LIMIT, ERR_NOMEM. */
 tdm_status tdm__decision_sentence(const tdm__decision *d, const tdm__refusal *refusal, const char *language,
                                   tdm__buf *out);
 

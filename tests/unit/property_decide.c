@@ -2,9 +2,9 @@
  *
  *     property_decide N [SEED]
  *
- * The decision walks the checks and stops at the first; the oracle lists every fault that a back end has, as a set, in no
- * order, and knows the order only as a list of codes. For each case: each back end is in the plan or refused, once; in
- * the plan is exactly who has no fault; the reason is the first of its faults; off is told iff the plan is empty; the
+ * The decision walks the checks and stops at the first; the oracle lists every fault that a back end has, as a set, in
+ * no order, and knows the order only as a list of codes. For each case: each back end is in the plan or refused, once;
+ * in the plan is exactly who has no fault; the reason is the first of its faults; off is told iff the plan is empty; the
  * plan keeps the policy's order behind the partner that was named; deciding again gives the same bytes; every 64th
  * case's sentences have no hole.
  */
@@ -102,7 +102,9 @@ static void roll_rules(dice *d, decide_world *w, int64_t now)
     r->n_cells = r->policy ? N_CELLS : 0;
     r->policy_expires_unix_s = moment(d, now, true);
     r->has_record = !one_in(d, 8);
-    r->record.profile = one_in(d, 8) ? (tdm__profile)(next(d) % 9) : one_in(d, 3) ? TDM__PROFILE_CHILD : TDM__PROFILE_ADULT;
+    r->record.profile = one_in(d, 3) ? TDM__PROFILE_CHILD : TDM__PROFILE_ADULT;
+    if (one_in(d, 8))
+        r->record.profile = (tdm__profile)(next(d) % 9);
     r->record.issued_unix_s = one_in(d, 2) ? now - 1 : moment(d, now, false);
     r->record.expires_unix_s = one_in(d, 2) ? now + 1 : moment(d, now, true);
     memset(r->own_model_sha256, 0, sizeof r->own_model_sha256);
@@ -373,7 +375,8 @@ int main(int argc, char **argv)
             printf("%s never came\n", tdm__reason_name(order[i]));
             n_unseen++;
         }
-    printf("%" PRIu64 " cases agree with the oracle, %" PRIu64 " with a plan (%" PRIu64 " steps)\n", n, n_plans, n_steps);
+    printf("%" PRIu64 " cases agree with the oracle, %" PRIu64 " with a plan (%" PRIu64 " steps)\n", n, n_plans,
+           n_steps);
     decide_world_destroy(w);
     return n_unseen > 0 && n >= 100000;
 }

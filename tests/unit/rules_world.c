@@ -136,8 +136,8 @@ static char *new_fields(const char *id, const char *market, const char *feature,
 {
     json_t *m = partner[0] ? json_pack("{s:s, s:s, s:s}", "partner", partner, "model", model, "date", date_or_sha256)
                            : json_pack("{s:s, s:s, s:s}", "partner", "", "model", model, "sha256", date_or_sha256);
-    json_t *fields = json_pack("{s:s, s:s, s:b, s:s, s:s, s:[s], s:[o]}", "id", id, "market", market, "demo", 1, "maker",
-                               "DEMO-MAKER", "provider", "DEMO-PROVIDER", "features", feature, "models", m);
+    json_t *fields = json_pack("{s:s, s:s, s:b, s:s, s:s, s:[s], s:[o]}", "id", id, "market", market, "demo", 1,
+                               "maker", "DEMO-MAKER", "provider", "DEMO-PROVIDER", "features", feature, "models", m);
     char *text = json_dumps(fields, JSON_COMPACT);
     check(text != NULL, "a new case's fields");
     json_decref(fields);

@@ -1,5 +1,5 @@
 /* test_journal.c - what is promised is there: after a crash at every byte, on a full disk, under kill -9; and what was
- * changed by a fault or a hand is seen. Commitments are checked against libsodium's HMAC, the journal uses OpenSSL's. */
+ * changed by a fault or a hand is seen. Commitments are checked against libsodium's HMAC; it uses OpenSSL's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,8 +27,8 @@
 
 static const char canary[] = "the-user's-own-words-7f3a";
 
-/* Linked with --wrap=fdatasync: counted, failed, or held. The disk itself is left in peace: no test here cuts the power,
- * and a killed process's writes stay without it. */
+/* Linked with --wrap=fdatasync: counted, failed, or held. The disk itself is left in peace: no test here cuts the
+ * power, and a killed process's writes stay without it. */
 static int n_syncs, sync_error;
 static pthread_mutex_t sync_gate = PTHREAD_MUTEX_INITIALIZER;
 int __wrap_fdatasync(int fd);
@@ -129,7 +129,10 @@ static tdm__journal *open_at(const folder *f)
     return j;
 }
 
-static void append(tdm__journal *j, tdm__leaf leaf) { assert_int_equal(tdm__journal_append_wait(j, &leaf, NULL), TDM_OK); }
+static void append(tdm__journal *j, tdm__leaf leaf)
+{
+    assert_int_equal(tdm__journal_append_wait(j, &leaf, NULL), TDM_OK);
+}
 
 typedef struct bytes {
     char *ptr;

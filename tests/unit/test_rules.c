@@ -1,5 +1,5 @@
-/* test_rules.c - from signed files to rules: whose record counts, which policy, which case; and for everything that does
- * not count, the reason. */
+/* test_rules.c - from signed files to rules: whose record counts, which policy, which case; and for everything that
+ * does not count, the reason. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

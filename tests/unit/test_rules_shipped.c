@@ -1,8 +1,8 @@
-/* test_rules_shipped.c - every shipped market x feature x back end x state of a filing: what is decided, and whether the
- * explanation says the same.
+/* test_rules_shipped.c - every shipped market x feature x back end x state of a filing: what is decided, and whether
+ * the explanation says the same.
  *
- * For each back end of each cell there is one case about exactly it, in each state in turn; then the shape of the market
- * is switched. What must be true is worked out here from the policy's JSON, not from the structures that decide.
+ * For each back end of each cell there is one case about exactly it, in each state in turn; then the shape of the
+ * market is switched. What must be true is worked out here from the policy's JSON, not from the structures that decide.
  */
 #include <setjmp.h>
 #include <stdarg.h>
