@@ -5,7 +5,7 @@
 #include "partner/partner.h"
 
 enum { NAME_BYTES_MAX = 96, TEXT_BYTES_MAX = 160, SENTENCE_BYTES_MAX = 400, TOKENS_MAX = 100000000,
-       TIMEOUT_MAX_MS = 3600000, CA_BYTES_MAX = 65536 };
+       TIMEOUT_MAX_MS = 3600000 };
 
 #define PROFILE(member) TDM__FIELD_AT(tdm__partner_profile, member)
 #define PROFILE_N(member) .offset_n = offsetof(tdm__partner_profile, member)
@@ -45,7 +45,6 @@ static const tdm__field endpoint[] = {
     {"host", .kind = TDM__FIELD_WORD, PROFILE(endpoint.host), .min = 1, .max = 253},
     {"port", .kind = TDM__FIELD_INT, PROFILE(endpoint.port), .min = 1, .max = 65535},
     {"path", .kind = TDM__FIELD_WORD, PROFILE(endpoint.path), .min = 1, .max = 256},
-    {"ca_pem", .kind = TDM__FIELD_LINES, PROFILE(endpoint.ca_pem), .min = 1, .max = CA_BYTES_MAX, .may_miss = true},
     {"pin_sha256", .kind = TDM__FIELD_TEXT, PROFILE(endpoint.pin_sha256), .min = 44, .max = 44, .may_miss = true},
     {0},
 };

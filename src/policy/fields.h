@@ -21,7 +21,6 @@
 typedef enum tdm__field_kind {
     TDM__FIELD_ELSEWHERE = 0,
     TDM__FIELD_TEXT,   /* const char *: min to max bytes, no control characters */
-    TDM__FIELD_LINES,  /* const char *: a TEXT of several lines; NULL where there is none */
     TDM__FIELD_WORD,   /* const char *: the same, of letters, digits and . _ - : / only */
     TDM__FIELD_DATE,   /* const char *: a day, "2025-01-25" */
     TDM__FIELD_SHA256, /* char[TDM__SHA256_TEXT] */

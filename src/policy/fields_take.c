@@ -22,8 +22,7 @@ static tdm_status text_take(tdm__fields *f, const char *key, const json_t *v, co
         const unsigned char c = (unsigned char)text.ptr[i];
         const bool is_word = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z' && c < 0x80) ||
                              memchr("._-:/", c, 5);
-        const bool is_line_end = c == '\n' && field->kind == TDM__FIELD_LINES;
-        if ((c < 0x20 && !is_line_end) || c == 0x7F || (field->kind == TDM__FIELD_WORD && !is_word))
+        if (c < 0x20 || c == 0x7F || (field->kind == TDM__FIELD_WORD && !is_word))
             return tdm__fields_refuse(f, TDM_ERR_FORMAT, key, "'%c' at byte %zu is not allowed in it", c, i);
     }
     *out = tdm__arena_dup(f->arena, text);
@@ -200,7 +199,6 @@ tdm_status tdm__fields_take(tdm__fields *f, const json_t *v, const tdm__field *f
     switch (field->kind) {
     case TDM__FIELD_ELSEWHERE: return TDM_OK;
     case TDM__FIELD_TEXT:
-    case TDM__FIELD_LINES:
     case TDM__FIELD_WORD: return text_take(f, key, v, field, out);
     case TDM__FIELD_DATE: return date_take(f, key, v, out);
     case TDM__FIELD_SHA256: return sha256_take(f, key, v, out);
