@@ -9,7 +9,10 @@ const takeEvent = {
     if (data.path === "off") tellStage({ event: "state", state: "off" });
   },
   text(run, data) {
-    if (data.label) { run.label = data.text; return; }
+    if (data.label) {
+      run.label = data.text;
+      return;
+    }
     if (data.source !== "own" && !run.text) tellStage({ event: "state", state: "came", partner: data.source });
     run.add(data.text);
   },
@@ -31,7 +34,9 @@ const takeEvent = {
     if (!run.toldLeaving) tellStage({ event: "state", state: "left", partner: data.partner, bytes: data.bytes_sent });
     run.toldLeaving = true;
   },
-  error(run, data) { run.problem = data; },
+  error(run, data) {
+    run.problem = data;
+  },
   done(run, data) {
     run.done = data;
     run.whole = true;
@@ -53,15 +58,19 @@ async function askAssistant(run, messages) {
     tellStage({ event: "state", state: "left", partner: run.extras.partner.id, bytes: run.extras.bytes });
     showUnder(run);
   }
-  const response = await fetch("v1/assistant", { method: "POST", signal: run.abort.signal, body: JSON.stringify(body),
-    headers: { "Content-Type": "application/json", ...pretence, ...(offer ? ownerHeaders() : {}) } });
+  const response = await fetch("v1/assistant", {
+    method: "POST",
+    signal: run.abort.signal,
+    body: JSON.stringify(body),
+    headers: { "Content-Type": "application/json", ...pretence, ...(offer ? ownerHeaders() : {}) },
+  });
   if (!response.ok) {
     const refusal = await refusalOf(response);
     if (response.status === 401) loseSession();
     throw refusal;
   }
   for await (const { event, data } of events(response.body)) {
-    takeEvent[event]?.(run, data);  // events may be added: an unknown one is not ours
+    takeEvent[event]?.(run, data); // events may be added: an unknown one is not ours
     if (event !== "text") showUnder(run);
     if (event === "done") break;
   }

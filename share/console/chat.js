@@ -2,16 +2,27 @@
 /* chat.js - a device without a record: the plain chat with its model, over OpenAI's endpoint. */
 async function askChat(run, messages) {
   const instructions = $("system").value.trim();
-  const body = { model: health.model, stream: true, stream_options: { include_usage: true },
-    messages: [...(instructions ? [{ role: "system", content: instructions }] : []), ...messages] };
+  const body = {
+    model: health.model,
+    stream: true,
+    stream_options: { include_usage: true },
+    messages: [...(instructions ? [{ role: "system", content: instructions }] : []), ...messages],
+  };
   if ($("temperature").value !== "") body.temperature = Number($("temperature").value);
   if ($("maximum").value !== "") body.max_tokens = Number($("maximum").value);
-  const response = await fetch("v1/chat/completions", { method: "POST", signal: run.abort.signal,
-    headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const response = await fetch("v1/chat/completions", {
+    method: "POST",
+    signal: run.abort.signal,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
   if (!response.ok) throw await refusalOf(response);
   run.facts.decision = response.headers.get("x-tandem-decision");
   for await (const event of events(response.body)) {
-    if (event.end) { run.whole = true; return; }
+    if (event.end) {
+      run.whole = true;
+      return;
+    }
     const { error, model, choices, tandem } = event.data;
     if (error) throw new Error(error.message);
     run.facts.model = model;

@@ -20,7 +20,9 @@ function earlierTurns(run, turns) {
     box.checked = i >= turns.length - (run.earlier ?? 0);
     box.onchange = () => {
       run.earlier = box.checked ? turns.length - i : turns.length - i - 1;
-      boxes.forEach((other, k) => { other.checked = k >= turns.length - run.earlier; });
+      boxes.forEach((other, k) => {
+        other.checked = k >= turns.length - run.earlier;
+      });
     };
     return group("label", "earlier", box, group("span", "", make("b", "", t(turn.role) + ": "), turn.content));
   });
@@ -28,31 +30,53 @@ function earlierTurns(run, turns) {
 }
 
 function drawSheet() {
-  const run = sheetRun, o = run.offer, leaves = o.leaves, name = partnerName(o.partner.id, o.partner);
+  const run = sheetRun,
+    o = run.offer,
+    leaves = o.leaves,
+    name = partnerName(o.partner.id, o.partner);
   const title = group("h2", "", t("sheet_title", name) + " ", o.partner.emulated ? mark("emulated") : null);
   title.id = "sheet-title";
   title.tabIndex = -1;
   const cause = make("p", "", t(`cause_${o.cause}`));
   cause.id = "sheet-cause";
-  const filing = o.filing ? [filingId(o.filing) + " ", o.filing.hypothetical ? mark("hypothetical") : null] : [t("no_filing")];
+  const filing = o.filing
+    ? [filingId(o.filing) + " ", o.filing.hypothetical ? mark("hypothetical") : null]
+    : [t("no_filing")];
   const text = make("div", "leaves", leaves.text);
   text.tabIndex = 0;
-  const body = [title, cause, make("h3", "", t("leaves", bytes(leaves.bytes))), text,
+  const body = [
+    title,
+    cause,
+    make("h3", "", t("leaves", bytes(leaves.bytes))),
+    text,
     make("p", "fine", leaves.attachments?.length ? t("attachments", leaves.attachments.length) : t("nothing_else")),
-    factRows([["who", [name, o.partner.legal_entity].filter(Boolean).join(" · ")], ["where", said(o.partner.region)],
-      ["model", said(o.model?.name) || o.model?.id], ["filing", ...filing]])];
+    factRows([
+      ["who", [name, o.partner.legal_entity].filter(Boolean).join(" · ")],
+      ["where", said(o.partner.region)],
+      ["model", said(o.model?.name) || o.model?.id],
+      ["filing", ...filing],
+    ]),
+  ];
   body.push(...earlierTurns(run, leaves.earlier_turns));
   if (leaves.body) {
-    body.push(group("details", "", label("summary", "", "exact"), make("pre", "mono", leaves.body),
-      leaves.earlier_turns?.length ? label("p", "fine", "exact_more") : null,
-      make("p", "fine mono", `${t("digest")} ${leaves.sha256 ?? ""}`)));
+    body.push(
+      group(
+        "details",
+        "",
+        label("summary", "", "exact"),
+        make("pre", "mono", leaves.body),
+        leaves.earlier_turns?.length ? label("p", "fine", "exact_more") : null,
+        make("p", "fine mono", `${t("digest")} ${leaves.sha256 ?? ""}`),
+      ),
+    );
   }
   $("sheet-body").replaceChildren(...body);
   drawSheetButtons(o);
 }
 
 function drawSheetButtons(o) {
-  const modes = o.consent?.modes ?? ["once", "never"], buttons = [];
+  const modes = o.consent?.modes ?? ["once", "never"],
+    buttons = [];
   for (const mode of ["never", "always", "once"]) {
     if (!modes.includes(mode)) continue;
     const choice = button(t(mode), mode === "once" ? "main" : "", () => choose(mode));
@@ -76,7 +100,7 @@ function openSheet(run) {
   showView("talk");
   $("sheet").hidden = false;
   for (const node of document.body.children) if (node !== $("sheet")) node.inert = true;
-  if (document.hasFocus()) $("sheet-title").focus();  // no answer is given by an Enter that was meant for something else
+  if (document.hasFocus()) $("sheet-title").focus(); // no answer is given by an Enter that was meant for something else
   const left = (moment(run.offer.expires)?.getTime() ?? Infinity) - Date.now();
   if (left < 2 ** 31) sheetTimer = setTimeout(() => closeSheet("expired"), Math.max(left, 0));
 }
@@ -100,8 +124,20 @@ function choose(mode) {
   if (running || !run) return;
   closeSheet(mode);
   const o = run.offer;
-  reply(run.question, { offer: o.id, consent: mode, earlier: run.earlier ?? 0, partner: o.partner, bytes: o.leaves.bytes,
-    named: run.extras.named }, run);
+  reply(
+    run.question,
+    {
+      offer: o.id,
+      consent: mode,
+      earlier: run.earlier ?? 0,
+      partner: o.partner,
+      bytes: o.leaves.bytes,
+      named: run.extras.named,
+    },
+    run,
+  );
 }
 
-$("sheet").onclick = e => { if (e.target === $("sheet")) closeSheet("later"); };
+$("sheet").onclick = e => {
+  if (e.target === $("sheet")) closeSheet("later");
+};

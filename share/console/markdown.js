@@ -2,7 +2,8 @@
 /* markdown.js - the part of it that models write, as nodes; text is never parsed as HTML. */
 
 function inline(parent, text) {
-  const marks = /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*(\S(?:[\s\S]*?\S)?)\*\*|(?<![\w*])\*(\S(?:[^*\n]*\S)?)\*(?![\w*])/g;
+  const marks =
+    /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*(\S(?:[\s\S]*?\S)?)\*\*|(?<![\w*])\*(\S(?:[^*\n]*\S)?)\*(?![\w*])/g;
   let from = 0;
   for (const m of text.matchAll(marks)) {
     parent.append(text.slice(from, m.index));
@@ -15,13 +16,17 @@ function inline(parent, text) {
 }
 
 function codeBlock(language, code) {
-  const block = make("div", "block"), bar = make("div"), pre = make("pre");
+  const block = make("div", "block"),
+    bar = make("div"),
+    pre = make("pre");
   const copy = make("button", "", t("copy"));
   copy.type = "button";
   copy.onclick = async () => {
     await navigator.clipboard.writeText(code);
     copy.textContent = t("copied");
-    setTimeout(() => { copy.textContent = t("copy"); }, 1200);
+    setTimeout(() => {
+      copy.textContent = t("copy");
+    }, 1200);
   };
   bar.append(make("span", "", language || t("code")), copy);
   pre.append(make("code", "", code));
@@ -31,10 +36,16 @@ function codeBlock(language, code) {
 }
 
 function render(into, text) {
-  const out = [], lines = text.split("\n");
-  let list = null, paragraph = [];
+  const out = [],
+    lines = text.split("\n");
+  let list = null,
+    paragraph = [];
   const close = () => {
-    if (paragraph.length) { const p = make("p"); inline(p, paragraph.join("\n")); out.push(p); }
+    if (paragraph.length) {
+      const p = make("p");
+      inline(p, paragraph.join("\n"));
+      out.push(p);
+    }
     paragraph = [];
     list = null;
   };

@@ -3,15 +3,34 @@
    text nodes: make() and textContent are the only ways in. TEXTS is the page's own table of words. */
 const $ = id => document.getElementById(id);
 
-function keeper(storage) {  // a page without storage still works
+function keeper(storage) {
+  // a page without storage still works
   return {
-    get(key) { try { return storage().getItem(key); } catch { return null; } },
-    set(key, value) { try { storage().setItem(key, value); } catch { /* kept for this visit only */ } },
-    drop(key) { try { storage().removeItem(key); } catch { /* nothing was kept */ } },
+    get(key) {
+      try {
+        return storage().getItem(key);
+      } catch {
+        return null;
+      }
+    },
+    set(key, value) {
+      try {
+        storage().setItem(key, value);
+      } catch {
+        /* kept for this visit only */
+      }
+    },
+    drop(key) {
+      try {
+        storage().removeItem(key);
+      } catch {
+        /* nothing was kept */
+      }
+    },
   };
 }
-const store = keeper(() => localStorage);      // language and theme
-const secrets = keeper(() => sessionStorage);  // a session or desk key: this tab only
+const store = keeper(() => localStorage); // language and theme
+const secrets = keeper(() => sessionStorage); // a session or desk key: this tab only
 
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -40,8 +59,16 @@ function label(tag, className, key) {
   return node;
 }
 
+/* The choices of a select as [value, name]; one that is open stays as it is when nothing is new. */
+function fillSelect(select, options, value) {
+  const now = JSON.stringify(options);
+  if (select.dataset.options !== now) select.replaceChildren(...options.map(([v, name]) => new Option(name, v)));
+  select.dataset.options = now;
+  if (document.activeElement !== select) select.value = value;
+}
+
 const mark = key => label("span", "mark", key);
-const short = (text, n = 8) => typeof text === "string" ? text.slice(0, n) : "";
+const short = (text, n = 8) => (typeof text === "string" ? text.slice(0, n) : "");
 
 /* ---- words, in the language of the moment ---- */
 
@@ -53,12 +80,13 @@ function t(key, ...values) {
 }
 
 /* A name that comes in both languages, or as one text. */
-const said = name => name === null || name === undefined ? "" : typeof name === "string" ? name
-  : String(name[lang] ?? name.en ?? "");
+const said = name =>
+  name === null || name === undefined ? "" : typeof name === "string" ? name : String(name[lang] ?? name.en ?? "");
 /* A server's sentence: {text, text_zh}. */
 const sentence = from => (lang === "zh" && from?.text_zh) || from?.text || "";
 
-function moment(value) {  // RFC 3339, or seconds since 1970
+function moment(value) {
+  // RFC 3339, or seconds since 1970
   const at = new Date(typeof value === "number" ? value * 1000 : value);
   return value === null || value === undefined || Number.isNaN(at.getTime()) ? null : at;
 }
@@ -67,8 +95,14 @@ const LOCALES = { en: "en-GB", zh: "zh-CN" };
 
 function day(value) {
   const at = moment(value);
-  return at ? at.toLocaleDateString(LOCALES[lang], { year: "numeric", month: lang === "zh" ? "long" : "short",
-    day: "numeric", timeZone: "UTC" }) : "";
+  return at
+    ? at.toLocaleDateString(LOCALES[lang], {
+        year: "numeric",
+        month: lang === "zh" ? "long" : "short",
+        day: "numeric",
+        timeZone: "UTC",
+      })
+    : "";
 }
 
 function clock(value) {
@@ -76,7 +110,7 @@ function clock(value) {
   return at ? at.toLocaleTimeString(LOCALES[lang], { hour: "2-digit", minute: "2-digit" }) : "";
 }
 
-const bytes = n => n === undefined || n === null ? "" : n < 1024 ? t("bytes", n) : `${(n / 1024).toFixed(1)} KiB`;
+const bytes = n => (n === undefined || n === null ? "" : n < 1024 ? t("bytes", n) : `${(n / 1024).toFixed(1)} KiB`);
 
 function showWords() {
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
@@ -112,32 +146,49 @@ function watchLook(changed) {
     showTheme(!isDark());
     changed();
   };
-  systemDark.addEventListener("change", e => { if (!store.get("theme")) { showTheme(e.matches); changed(); } });
+  systemDark.addEventListener("change", e => {
+    if (!store.get("theme")) {
+      showTheme(e.matches);
+      changed();
+    }
+  });
 }
 
 /* ---- asking the server that this page came from ---- */
 
 class Refused extends Error {
-  constructor(status, code, text) { super(text); this.status = status; this.code = code; }
+  constructor(status, code, text) {
+    super(text);
+    this.status = status;
+    this.code = code;
+  }
 }
 
 /* What a response says went wrong, in OpenAI's envelope; any other body gives the status. */
 async function refusalOf(response) {
   let said;
-  try { said = (await response.json()).error; } catch { /* no JSON: the status is all there is */ }
+  try {
+    said = (await response.json()).error;
+  } catch {
+    /* no JSON: the status is all there is */
+  }
   return new Refused(response.status, said?.code ?? "", said?.message ?? t("status", response.status));
 }
 
 /* GET, or POST of body as JSON; the parsed answer. Throws Refused, or TypeError when nobody is there. */
 async function call(path, body, headers = {}) {
-  const response = await fetch(path, body === undefined ? { cache: "no-store", headers }
-    : { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
+  const response = await fetch(
+    path,
+    body === undefined
+      ? { cache: "no-store", headers }
+      : { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) },
+  );
   if (!response.ok) throw await refusalOf(response);
   return response.json();
 }
 
-const problemText = problem => problem instanceof Refused ? problem.message
-  : problem instanceof TypeError ? t("away") : problem.message;
+const problemText = problem =>
+  problem instanceof Refused ? problem.message : problem instanceof TypeError ? t("away") : problem.message;
 
 /* Takes a secret out of the address (#name=HEX), so that it is in no history, bookmark or screenshot. */
 function takeFromAddress(name) {

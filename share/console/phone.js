@@ -4,10 +4,10 @@
    The stage frames this page and asks it to do what only the owner may. It is obeyed only when the daemon itself named
    its origin, and it never gets the session: it hands in signed bytes, the daemon verifies them. */
 let health = { state: "loading", percent: 0, model: "" };
-let device = null;      // GET /v1/device; null: a daemon without a record
+let device = null; // GET /v1/device; null: a daemon without a record
 let features = null;
 let session = secrets.get("tandem.session");
-let pretence = {};      // headers that lie about where this phone is: the stage's switch; they change nothing
+let pretence = {}; // headers that lie about where this phone is: the stage's switch; they change nothing
 
 const stageMeta = document.querySelector('meta[name="tandem-stage"]').content;
 const stage = /^https?:\/\/[\w.:[\]-]+$/.test(stageMeta) && window.parent !== window ? stageMeta : null;
@@ -51,7 +51,8 @@ function loseSession() {
 /* ---- the model's and the device's state ---- */
 
 function showHealth() {
-  const state = health.state, isAway = state === "away";
+  const state = health.state,
+    isAway = state === "away";
   $("model-name").textContent = health.model || said(device?.model?.name) || "";
   $("dot").className = "dot " + (state === "ready" ? "ready" : state === "failed" || isAway ? "failed" : "busy");
   $("banner").hidden = state === "ready";
@@ -92,12 +93,17 @@ function showDevice() {
   const isPhone = device !== null;
   answerWith = isPhone ? askAssistant : askChat;
   // A phone may be asked before its model is there: that it is not there yet is an answer. A chat may not.
-  mayAsk = () => isPhone ? health.state !== "away" : health.state === "ready";
+  mayAsk = () => (isPhone ? health.state !== "away" : health.state === "ready");
   $("tabs").hidden = !isPhone;
   $("sold").hidden = !isPhone;
   $("settings-box").hidden = isPhone;
-  $("here").textContent = t(isPhone ? "here_phone" : "here");
-  $("ideas").replaceChildren(...t(isPhone ? "ideas_phone" : "ideas").map(idea => button(idea, "", () => send(idea, chosenExtras()))));
+  const off = features?.assistant?.state === "off" ? features.assistant : null; // said before anybody has to ask
+  $("hello-title").textContent = t(off ? "off_title" : "hello");
+  $("here").textContent = off ? sentence(off) : t(isPhone ? "here_phone" : "here");
+  $("ideas").hidden = Boolean(off);
+  $("ideas").replaceChildren(
+    ...t(isPhone ? "ideas_phone" : "ideas").map(idea => button(idea, "", () => send(idea, chosenExtras()))),
+  );
   if (isPhone) {
     $("sold").replaceChildren(make("span", "", t("sold_in", said(device.market.name))));
     if (device.record?.demo || device.market.demo) $("sold").append(mark("demo"));
@@ -111,18 +117,23 @@ function showWhom() {
   const partners = (device?.partners ?? []).filter(p => p.features?.includes("assistant"));
   const kept = $("whom").value;
   $("whom-line").hidden = !partners.length;
-  $("whom").replaceChildren(new Option(t("whom_own"), ""), ...partners.map(p =>
-    new Option(said(p.name) + (p.emulated ? ` (${t("emulated")})` : ""), p.id)));
-  $("whom").value = partners.some(p => p.id === kept) ? kept : "";
+  fillSelect(
+    $("whom"),
+    [["", t("whom_own")], ...partners.map(p => [p.id, said(p.name) + (p.emulated ? ` (${t("emulated")})` : "")])],
+    partners.some(p => p.id === kept) ? kept : "",
+  );
 }
 
 /* Whom the owner chose to ask by name. */
-const chosenExtras = () => device && $("whom").value ? { named: $("whom").value } : {};
+const chosenExtras = () => (device && $("whom").value ? { named: $("whom").value } : {});
 
 function showAll() {
   showWords();
   showDevice();
-  for (const run of runs) { run.draw(); if (run.isAssistant) showUnder(run); }
+  for (const run of runs) {
+    run.draw();
+    if (run.isAssistant) showUnder(run);
+  }
   if (sheetRun) drawSheet();
   fillView();
 }
@@ -130,16 +141,23 @@ function showAll() {
 /* ---- the stage ---- */
 
 const obey = {
-  async policy({ bundle }) { await call("v1/policy", bundle, ownerHeaders()); },
-  async filing(message) { await call("v1/filings", message.case, ownerHeaders()); },
-  async network({ off }) { await call("v1/network", { off: Boolean(off) }, ownerHeaders()); },
+  async policy({ bundle }) {
+    await call("v1/policy", bundle, ownerHeaders());
+  },
+  async filing(message) {
+    await call("v1/filings", message.case, ownerHeaders());
+  },
+  async network({ off }) {
+    await call("v1/network", { off: Boolean(off) }, ownerHeaders());
+  },
   async ask({ text, partner }) {
     showView("talk");
     closeSheet("later");
     running?.abort.abort();
     await whenIdle();
     const first = device?.partners?.find(p => p.features?.includes("assistant"));
-    if (!send(String(text).trim(), partner && first ? { named: first.id } : {})) throw new Error(t(health.state, health.percent));
+    if (!send(String(text).trim(), partner && first ? { named: first.id } : {}))
+      throw new Error(t(health.state, health.percent));
   },
   look({ lang: language, dark }) {
     if (Object.hasOwn(TEXTS, language)) lang = language;
@@ -150,10 +168,17 @@ const obey = {
   async pretend({ headers }) {
     pretence = {};
     if (headers) {
-      const where = String(headers).slice(0, 2).toUpperCase(), tongue = where === "CN" ? "zh-CN" : "en-US";
-      pretence = { "Accept-Language": tongue, "X-Forwarded-For": where === "CN" ? "223.5.5.5" : "8.8.8.8",
-        "X-Real-IP": where === "CN" ? "223.5.5.5" : "8.8.8.8", "CF-IPCountry": where, "X-Country": where,
-        "X-Device-Region": where, "X-Sold-In": where };
+      const where = String(headers).slice(0, 2).toUpperCase(),
+        tongue = where === "CN" ? "zh-CN" : "en-US";
+      pretence = {
+        "Accept-Language": tongue,
+        "X-Forwarded-For": where === "CN" ? "223.5.5.5" : "8.8.8.8",
+        "X-Real-IP": where === "CN" ? "223.5.5.5" : "8.8.8.8",
+        "CF-IPCountry": where,
+        "X-Country": where,
+        "X-Device-Region": where,
+        "X-Sold-In": where,
+      };
     }
     return JSON.stringify((await call("v1/features", undefined, pretence)).assistant);
   },
@@ -163,9 +188,10 @@ async function hear(e) {
   if (!stage || e.origin !== stage || e.source !== window.parent || e.data?.tandem !== 1) return;
   const { do: what, id } = e.data;
   if (!Object.hasOwn(obey, what)) return;
-  let ok = true, text = "";
+  let ok = true,
+    text = "";
   try {
-    text = await obey[what](e.data) ?? "";
+    text = (await obey[what](e.data)) ?? "";
   } catch (problem) {
     ok = false;
     text = problemText(problem);
@@ -182,7 +208,10 @@ async function begin() {
   showView("talk");
   showAll();
   addEventListener("message", hear);
-  addEventListener("hashchange", async () => { await takeLink(); await readDevice(); });
+  addEventListener("hashchange", async () => {
+    await takeLink();
+    await readDevice();
+  });
   await takeLink();
   await checkSession();
   await readDevice();

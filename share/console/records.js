@@ -39,14 +39,21 @@ function fillView() {
 
 /* Views of the owner only: asked for with the session; what went wrong is said in the view. */
 async function fillOwners(name, path, fill) {
-  const panel = $(`view-${name}`), head = heading(`${name}_title`, `${name}_about`);
-  if (!session) { panel.replaceChildren(...head, emptyLine("need_owner")); return; }
+  const panel = $(`view-${name}`),
+    head = heading(`${name}_title`, `${name}_about`);
+  if (!session) {
+    panel.replaceChildren(...head, emptyLine("need_owner"));
+    return;
+  }
   try {
     const data = await call(path, undefined, ownerHeaders());
     if (view === name) panel.replaceChildren(...head, ...fill(data));
   } catch (problem) {
     if (problem.status === 401) loseSession();
-    panel.replaceChildren(...head, make("p", "error", problem.status === 401 ? t("need_owner") : problemText(problem)));
+    panel.replaceChildren(
+      ...head,
+      make("p", "error", problem.status === 401 ? t("need_owner") : problemText(problem)),
+    );
   }
 }
 
@@ -67,16 +74,37 @@ function ownerButton(key, path, body) {
   return node;
 }
 
-const whoLine = (id, feature) => group("span", "", make("b", "", partnerName(id)), " ", isEmulated(id) ? mark("emulated") : null,
-  make("span", "soft", ` · ${t(`f_${feature}`)}`));
+const whoLine = (id, feature) =>
+  group(
+    "span",
+    "",
+    make("b", "", partnerName(id)),
+    " ",
+    isEmulated(id) ? mark("emulated") : null,
+    make("span", "soft", ` · ${t(`f_${feature}`)}`),
+  );
 
 function fillConsents(data) {
   if (!data.consents.length) return [emptyLine("consents_none")];
   const list = make("ul", "rows");
   for (const c of data.consents) {
-    list.append(group("li", "", group("div", "", whoLine(c.partner, c.feature),
-      make("p", "", [t(`mode_${c.mode}`), c.since ? t("since", day(c.since)) : "", said(c.model)].filter(Boolean).join(" · "))),
-      ownerButton("revoke", "v1/consents", { partner: c.partner, feature: c.feature, mode: "ask" })));
+    list.append(
+      group(
+        "li",
+        "",
+        group(
+          "div",
+          "",
+          whoLine(c.partner, c.feature),
+          make(
+            "p",
+            "",
+            [t(`mode_${c.mode}`), c.since ? t("since", day(c.since)) : "", said(c.model)].filter(Boolean).join(" · "),
+          ),
+        ),
+        ownerButton("revoke", "v1/consents", { partner: c.partner, feature: c.feature, mode: "ask" }),
+      ),
+    );
   }
   return [list];
 }
@@ -85,36 +113,68 @@ function fillReceipts(data) {
   if (!data.receipts.length) return [emptyLine("receipts_none")];
   const list = make("ul", "rows");
   for (const r of data.receipts) {
-    const what = group("div", "", whoLine(r.partner, r.feature),
+    const what = group(
+      "div",
+      "",
+      whoLine(r.partner, r.feature),
       make("p", "", [`${day(r.at)} ${clock(r.at)}`, r.what, r.outcome].filter(Boolean).join(" · ")),
-      make("p", "", [t("sent_received", bytes(r.bytes_sent), bytes(r.bytes_received)), said(r.model),
-        filingId(r.filing) && t("case_", filingId(r.filing))].filter(Boolean).join(" · ")),
-      make("p", "fine mono", `SHA-256 ${short(r.sha256_sent, 16)}… · ${t("decision")} ${short(r.decision)}`));
+      make(
+        "p",
+        "",
+        [
+          t("sent_received", bytes(r.bytes_sent), bytes(r.bytes_received)),
+          said(r.model),
+          filingId(r.filing) && t("case_", filingId(r.filing)),
+        ]
+          .filter(Boolean)
+          .join(" · "),
+      ),
+      make("p", "fine mono", `SHA-256 ${short(r.sha256_sent, 16)}… · ${t("decision")} ${short(r.decision)}`),
+    );
     list.append(group("li", "", what, ownerButton("erase", "v1/receipts/erase", { id: r.id })));
   }
   return [ownerButton("erase_all", "v1/receipts/erase", { all: true }), list];
 }
 
 function fillDevice() {
-  const d = device, panel = $("view-device");
+  const d = device,
+    panel = $("view-device");
   if (!d) return;
-  const until = v => moment(v) ? t("valid_until", day(v)) : "";
+  const until = v => (moment(v) ? t("valid_until", day(v)) : "");
   const rows = factRows([
     ["sold", said(d.market.name), " ", d.market.demo ? mark("demo") : null],
     ["sku", [d.sku, d.device].filter(Boolean).join(" · ")],
     ["record", [d.record?.state, until(d.record?.expires)].filter(Boolean).join(" · ")],
     ["profile", t(d.profile)],
-    ["policy", [t("version", d.policy?.version), t(`fresh_${d.policy?.freshness}`), until(d.policy?.expires)].filter(Boolean).join(" · ")],
+    [
+      "policy",
+      [t("version", d.policy?.version), t(`fresh_${d.policy?.freshness}`), until(d.policy?.expires)]
+        .filter(Boolean)
+        .join(" · "),
+    ],
     ["model", [said(d.model?.name), d.model?.sha256 && `${short(d.model.sha256, 12)}…`].filter(Boolean).join(" · ")],
-    ["network", t(d.network === "off" ? "network_off" : "network_on")]]);
+    ["network", t(d.network === "off" ? "network_off" : "network_on")],
+  ]);
   const list = make("ul", "rows");
   for (const [name, f] of Object.entries(features ?? {})) {
     const text = group("div", "", make("b", "", t(`f_${name}`)), make("span", "soft", ` · ${t(`state_${f.state}`)}`));
-    if (f.partner) text.append(group("p", "", t("with_partner", partnerName(f.partner.id, f.partner)), " ",
-      f.partner.emulated ? mark("emulated") : null));
+    if (f.partner)
+      text.append(
+        group(
+          "p",
+          "",
+          t("with_partner", partnerName(f.partner.id, f.partner)),
+          " ",
+          f.partner.emulated ? mark("emulated") : null,
+        ),
+      );
     if (f.reason && f.reason !== "NONE") text.append(make("p", "", sentence(f)));
     list.append(group("li", "", make("i", `dot ${f.state}`), text));
   }
-  panel.replaceChildren(...heading("device_title", "device_about"), rows,
-    label("h2", "features-head", "features_title"), list);
+  panel.replaceChildren(
+    ...heading("device_title", "device_about"),
+    rows,
+    label("h2", "features-head", "features_title"),
+    list,
+  );
 }

@@ -1,7 +1,8 @@
 "use strict";
 /* stage.js - the stage as a whole: the desk's key and state, what is asked of both phones, what is handed to them. */
-const POLL_MS = 2500, POLL_SOON_MS = 500;
-let stageState = null;  // GET /desk/state
+const POLL_MS = 2500,
+  POLL_SOON_MS = 500;
+let stageState = null; // GET /desk/state
 let shownState = "";
 const places = [];
 let deskKey = takeFromAddress("key");
@@ -39,6 +40,11 @@ async function readState() {
 
 async function watchState() {
   await readState();
+  for (const place of places)
+    keepSeated(
+      place,
+      stageState?.phones.find(p => p.name === place.name),
+    );
   const isSoon = places.some(p => p.wants || !p.isOwner);
   setTimeout(watchState, isSoon ? POLL_SOON_MS : POLL_MS);
 }
@@ -66,7 +72,10 @@ async function hand(market, what, message, from) {
   for (const place of theirs) travel(from, place.part(".phone"), "file");
   const answers = await Promise.all(theirs.map(place => tell(place, message)));
   const bad = answers.find(answer => !answer.ok);
-  showNews(`${t("signed", what, name)} ${bad ? t("not_taken", bad.text) : theirs.length ? t("taken") : t("no_phone")}`, Boolean(bad));
+  showNews(
+    `${t("signed", what, name)} ${bad ? t("not_taken", bad.text) : theirs.length ? t("taken") : t("no_phone")}`,
+    Boolean(bad),
+  );
 }
 
 /* A phone that has just come may have older rules than the desk: it gets the newest; that it has them is no fault. */
@@ -75,7 +84,9 @@ async function handRules(place) {
   if (!market) return;
   try {
     await tell(place, { do: "policy", bundle: await desk(`desk/bundle?market=${encodeURIComponent(market)}`) });
-  } catch { /* the desk has none for it: the phone keeps what it has */ }
+  } catch {
+    /* the desk has none for it: the phone keeps what it has */
+  }
 }
 
 /* ---- asking both ---- */
@@ -86,13 +97,20 @@ $("ask").onsubmit = async e => {
   if (!text) return;
   $("question").select();
   for (const place of places) showPlace(place, "");
-  const answers = await Promise.all(places.map(place => tell(place, { do: "ask", text, partner: $("by-name").checked })));
-  answers.forEach((answer, i) => { if (!answer.ok) showPlace(places[i], answer.text); });
+  const answers = await Promise.all(
+    places.map(place => tell(place, { do: "ask", text, partner: $("by-name").checked })),
+  );
+  answers.forEach((answer, i) => {
+    if (!answer.ok) showPlace(places[i], answer.text);
+  });
 };
 
 function showAll() {
   showWords();
-  for (const place of places) { showPlace(place, ""); sendLook(place); }
+  for (const place of places) {
+    showPlace(place, "");
+    sendLook(place);
+  }
   showDesks();
 }
 

@@ -2,7 +2,9 @@
 /* stream.js - server-sent events out of a fetch: yields {event, data}, data parsed; {end: true} for OpenAI's [DONE]. */
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "", name = "", data = [];
+  let rest = "",
+    name = "",
+    data = [];
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
@@ -16,7 +18,10 @@ async function* events(body) {
         data.push(line.slice(5).trim());
       } else if (line === "" && data.length) {
         const text = data.join("\n");
-        if (text === "[DONE]") { yield { end: true }; return; }
+        if (text === "[DONE]") {
+          yield { end: true };
+          return;
+        }
         yield { event: name, data: JSON.parse(text) };
         name = "";
         data = [];

@@ -1,12 +1,12 @@
 "use strict";
 /* talk.js - turns: the question, the answer as it streams, what it cost, stopping and trying again. Who answers is not
    decided here: answerWith(run, messages) reads one answer into run, and sets run.whole when the end was seen. */
-let talk = [];          // what was asked and answered: {role, content}, whole pairs only
-let runs = [];          // all answers on the page, to be drawn again in the other language
-let running = null;     // the answer on its way
-let answerWith = null;  // askChat or askAssistant; phone.js knows which
+let talk = []; // what was asked and answered: {role, content}, whole pairs only
+let runs = []; // all answers on the page, to be drawn again in the other language
+let running = null; // the answer on its way
+let answerWith = null; // askChat or askAssistant; phone.js knows which
 let mayAsk = () => false;
-let idleWaiters = [];   // told once, when the answer on its way has ended
+let idleWaiters = []; // told once, when the answer on its way has ended
 
 /* Whoever reads at the end stays at the end, however much comes at once; whoever has scrolled up is left there. */
 let isAtEnd = true;
@@ -20,7 +20,8 @@ function follow(force) {
 }
 
 function showMeta(run) {
-  const f = run.facts, parts = [];
+  const f = run.facts,
+    parts = [];
   const span = (text, className) => parts.push(make("span", className, text));
   if (f.note) span(t(f.note), "note");
   if (f.model && !run.isAssistant) span(f.model);
@@ -38,7 +39,7 @@ function showMeta(run) {
 function showError(run, mine, message) {
   const retry = button(t("retry"), "", () => {
     if (running || mine !== talk) return;
-    const at = mine.indexOf(run.said);  // the half that came is not part of the talk
+    const at = mine.indexOf(run.said); // the half that came is not part of the talk
     if (at >= 0) mine.splice(at - 1);
     run.answer.remove();
     runs = runs.filter(other => other !== run);
@@ -51,11 +52,24 @@ function showError(run, mine, message) {
 
 /* One answer on the page. draw() shows the text that came, more than once a frame is not drawn. */
 function beginAnswer(question) {
-  const body = make("div", "body"), under = make("div", "under"), meta = make("div", "meta");
+  const body = make("div", "body"),
+    under = make("div", "under"),
+    meta = make("div", "meta");
   const answer = group("article", "turn answer waiting", body, under, meta);
   $("log").append(answer);
-  const run = { question, abort: new AbortController(), begin: performance.now(), text: "", pieces: 0, facts: {},
-    answer, under, meta, drawn: false, extras: {} };
+  const run = {
+    question,
+    abort: new AbortController(),
+    begin: performance.now(),
+    text: "",
+    pieces: 0,
+    facts: {},
+    answer,
+    under,
+    meta,
+    drawn: false,
+    extras: {},
+  };
   run.draw = () => {
     run.drawn = false;
     answer.className = "turn answer " + (running !== run ? "" : run.text ? "streaming" : "waiting");
@@ -63,7 +77,12 @@ function beginAnswer(question) {
     showMeta(run);
     follow();
   };
-  run.show = () => { if (!run.drawn) { run.drawn = true; requestAnimationFrame(run.draw); } };
+  run.show = () => {
+    if (!run.drawn) {
+      run.drawn = true;
+      requestAnimationFrame(run.draw);
+    }
+  };
   run.add = text => {
     run.text += text;
     run.pieces++;
@@ -77,7 +96,7 @@ function beginAnswer(question) {
   run.cost = timings => {
     if (!timings) return;
     run.facts.tokens = timings.decode_tokens;
-    if (timings.decode_ms > 0) run.facts.rate = timings.decode_tokens / timings.decode_ms * 1000;
+    if (timings.decode_ms > 0) run.facts.rate = (timings.decode_tokens / timings.decode_ms) * 1000;
   };
   runs.push(run);
   return run;
@@ -85,7 +104,8 @@ function beginAnswer(question) {
 
 /* Asks for the answer to question; extras go to answerWith in run.extras. instead: a run whose answer this replaces. */
 async function reply(question, extras = {}, instead = null) {
-  const run = beginAnswer(question), mine = talk;  // a new chat may begin before this answer has ended
+  const run = beginAnswer(question),
+    mine = talk; // a new chat may begin before this answer has ended
   run.extras = extras;
   running = run;
   setRunning(true);
@@ -104,20 +124,28 @@ async function reply(question, extras = {}, instead = null) {
     if (at >= 0) mine.splice(at, 1, run.said);
     else mine.push(question, run.said);
   }
-  if (running === run) { running = null; setRunning(false); }
+  if (running === run) {
+    running = null;
+    setRunning(false);
+  }
   run.draw();
   for (const told of idleWaiters.splice(0)) told();
-  if (run.isAssistant) readDevice();  // a consent, a receipt or a model may have come
+  if (run.isAssistant) readDevice(); // a consent, a receipt or a model may have come
 }
 
-const whenIdle = () => running ? new Promise(resolve => { idleWaiters.push(resolve); }) : Promise.resolve();
+const whenIdle = () =>
+  running
+    ? new Promise(resolve => {
+        idleWaiters.push(resolve);
+      })
+    : Promise.resolve();
 
 function setRunning(on) {
   $("send").hidden = on;
   $("stop").hidden = !on;
   $("log").setAttribute("aria-busy", String(on));
   fit();
-  if (!on && document.hasFocus()) $("prompt").focus();  // a framed page leaves the focus where the reader has it
+  if (!on && document.hasFocus()) $("prompt").focus(); // a framed page leaves the focus where the reader has it
 }
 
 /* False when nothing was asked: no text, an answer on its way, or no model yet. */
@@ -152,12 +180,18 @@ function beginTalk() {
   setRunning(false);
 }
 
-$("form").onsubmit = e => { e.preventDefault(); sendPrompt(); };
+$("form").onsubmit = e => {
+  e.preventDefault();
+  sendPrompt();
+};
 $("stop").onclick = () => running?.abort.abort();
 $("prompt").oninput = fit;
 $("prompt").onkeydown = e => {
-  const composing = e.isComposing || e.keyCode === 229;  // Enter that ends an input method's word is not ours
-  if (e.key === "Enter" && !e.shiftKey && !composing) { e.preventDefault(); sendPrompt(); }
+  const composing = e.isComposing || e.keyCode === 229; // Enter that ends an input method's word is not ours
+  if (e.key === "Enter" && !e.shiftKey && !composing) {
+    e.preventDefault();
+    sendPrompt();
+  }
 };
 document.onkeydown = e => {
   if (e.key !== "Escape" || e.isComposing) return;

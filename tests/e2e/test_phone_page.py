@@ -188,6 +188,27 @@ def test_without_the_owners_link_nobody_can_agree(browser, make_phone):
     click(browser, "#tab-receipts")
     wait(browser, lambda: "owner's link" in text_of(browser, "#view-receipts"))
     assert not phone.sent and not phone.sessions
+    browser.get(f"{phone.url}/#link={phone.link()}")  # the same page: only the fragment is new
+    wait(browser, lambda: phone.sessions)
+    click(browser, "#tab-consents")
+    click(browser, "#tab-receipts")
+    wait(browser, lambda: "Nothing has left" in text_of(browser, "#view-receipts"))
+
+
+def test_every_word_is_there_in_both_languages(browser, make_phone):
+    make_phone()
+    differ = "return Object.keys(TEXTS.en).filter(k => typeof TEXTS.en[k] !== typeof TEXTS.zh[k]).concat(" \
+             "Object.keys(TEXTS.zh).filter(k => !(k in TEXTS.en)))"
+    assert browser.execute_script(differ) == []
+    unnamed = "return [...document.querySelectorAll('button, input, select, textarea')].filter(e => !(e.innerText || " \
+              "e.getAttribute('aria-label') || e.labels?.[0]?.innerText)).map(e => e.outerHTML)"
+    assert browser.execute_script(unnamed) == []
+
+
+def test_off_is_said_before_anybody_asks(browser, make_phone):
+    make_phone("CN")
+    assert "The assistant is off on this phone" in text_of(browser, "#hello")
+    assert "not approved" in text_of(browser, "#hello") and not is_shown(browser, "#ideas")
 
 
 def test_the_link_is_taken_out_of_the_address_and_the_session_stays_in_this_tab(browser, make_phone):

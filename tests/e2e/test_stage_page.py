@@ -267,6 +267,17 @@ def test_two_languages_dark_and_a_narrow_window(tmp_path):
         shot(browser, "stage-narrow")
 
 
+def test_every_word_is_there_in_both_languages_and_everything_has_a_name(opened):
+    desk, browser = opened
+    differ = "return Object.keys(TEXTS.en).filter(k => typeof TEXTS.en[k] !== typeof TEXTS.zh[k]).concat(" \
+             "Object.keys(TEXTS.zh).filter(k => !(k in TEXTS.en)))"
+    assert browser.execute_script(differ) == []
+    click(browser, "#tab-maker")
+    unnamed = "return [...document.querySelectorAll('button, input, select, iframe')].filter(e => !(e.innerText || e.title || " \
+              "e.getAttribute('aria-label') || e.labels?.[0]?.innerText)).map(e => e.outerHTML)"
+    assert browser.execute_script(unnamed) == []
+
+
 def test_motion_is_for_what_travels_and_not_when_it_is_unwanted(opened):
     desk, browser = opened
     count = "return window.seen ?? (new MutationObserver(m => m.forEach(r => r.addedNodes.forEach(n => " \
