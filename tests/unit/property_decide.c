@@ -4,8 +4,8 @@
  *
  * The decision walks the checks and stops at the first; the oracle lists every fault that a back end has, as a set, in
  * no order, and knows the order only as a list of codes. For each case: each back end is in the plan or refused, once;
- * in the plan is exactly who has no fault; the reason is the first of its faults; off is told iff the plan is empty; the
- * plan keeps the policy's order behind the partner that was named; deciding again gives the same bytes; every 64th
+ * in the plan is exactly who has no fault; the reason is the first of its faults; off is told iff the plan is empty;
+ * the plan keeps the policy's order behind the partner that was named; deciding again gives the same bytes; every 64th
  * case's sentences have no hole.
  */
 #include <inttypes.h>
