@@ -30,7 +30,8 @@ static int print_key(const tdm__public_key *k, const char *path_base, bool json)
 {
     if (!json)
         return printf("%s\n", k->id) < 0 ? TDM__EXIT_FAILED : TDM__EXIT_DONE;
-    json_t *o = json_pack("{s:s, s:s+, s:s+}", "keyid", k->id, "public", path_base, ".pub", "secret", path_base, ".key");
+    json_t *o = json_pack("{s:s, s:s+, s:s+}", "keyid", k->id, "public", path_base, ".pub", "secret", path_base,
+                          ".key");
     int code = TDM__EXIT_DONE;
     if (!o || json_dumpf(o, stdout, JSON_COMPACT) != 0 || printf("\n") < 0)
         code = tdm__command_fail("keygen", &(tdm_error){.code = TDM_ERR_NOMEM});

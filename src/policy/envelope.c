@@ -1,5 +1,5 @@
-/* envelope.c - see envelope.h. The canonical form is made once for all signatures that are looked at. Members outside of
- * "signed" that we do not know are passed over, as TUF asks: nothing that decides stands there.
+/* envelope.c - see envelope.h. The canonical form is made once for all signatures that are looked at. Members outside
+ * of "signed" that we do not know are passed over, as TUF asks: nothing that decides stands there.
  */
 #include "policy/envelope.h"
 

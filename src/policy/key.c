@@ -1,5 +1,5 @@
-/* key.c - keys by libsodium. The seed comes from the kernel; what held it is wiped. A key file is written like any other
- * state, whole or not at all, and never over an existing one: a lost signing key cannot be made again.
+/* key.c - keys by libsodium. The seed comes from the kernel; what held it is wiped. A key file is written like any
+ * other state, whole or not at all, and never over an existing one: a lost signing key cannot be made again.
  */
 #include "policy/key.h"
 

@@ -4,8 +4,8 @@
  * newer root, and versions that were verified. A process that is killed on the way has not begun, which is no more than
  * whoever can kill it gets by withholding the update.
  *
- * A time is believed, and kept, only while the signed documents are in time at it: so the clock of a device that was set
- * to next year is not remembered, and the clock that is remembered can be ahead of the true one by at most the
+ * A time is believed, and kept, only while the signed documents are in time at it: so the clock of a device that was
+ * set to next year is not remembered, and the clock that is remembered can be ahead of the true one by at most the
  * timestamp's lifetime.
  */
 #include <stdlib.h>
@@ -15,38 +15,7 @@
 #include "base/error.h"
 #include "policy/trust_internal.h"
 
-const char *tdm__trust_fault_name(tdm__trust_fault f)
-{
-    static const char *const names[] = {"NONE",    "FORMAT",      "SIGNATURES", "ROLLBACK", "FREEZE", "MIX_AND_MATCH",
-                                        "ENDLESS", "TARGET_HASH", "WRONG_ROLE", "DEMO",     "MISSING"};
-    return (size_t)f < sizeof names / sizeof names[0] ? names[f] : "UNKNOWN";
-}
-
-const char *tdm__freshness_name(tdm__freshness f)
-{
-    static const char *const names[] = {"invalid", "fresh", "grace", "stale", "suspect"};
-    return (size_t)f < sizeof names / sizeof names[0] ? names[f] : "invalid";
-}
-
-static int64_t min_time(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static int64_t max_time(int64_t a, int64_t b) { return a > b ? a : b; }
-
-int64_t tdm__trust_now(const tdm__trust *t, int64_t system_now_unix_s, bool *is_suspect)
-{
-    if (is_suspect)
-        *is_suspect = system_now_unix_s < t->floors.newest_unix_s - TDM__TRUST_SKEW_S;
-    return max_time(system_now_unix_s, t->floors.newest_unix_s);
-}
-
-/* The earliest expiry of the documents that every market rests on. */
-static int64_t common_expiry(const tdm__trust_believed *b)
-{
-    if (!b->timestamp.text)
-        return 0;
-    return min_time(min_time(b->root.expires_unix_s, b->timestamp.expires_unix_s),
-                    min_time(b->snapshot.expires_unix_s, b->targets.expires_unix_s));
-}
 
 static tdm_status list_targets(const tdm__trust_believed *b, tdm__trust_target **out, size_t *n, tdm_error *err)
 {
@@ -223,7 +192,8 @@ tdm_status tdm__trust_verify(tdm__str root, const tdm__trust_source *source, int
     return first_update(NULL, 0, root, source, at_unix_s, out, fault, err);
 }
 
-/* Floors are not signed, but they cannot lie below what is. */
+/* Floors and the kept time are not signed, but what is signed bounds them: no version lies above its floor, and a time
+ * was kept only while the timestamp was in time. */
 static tdm_status check_floors(const tdm__trust_believed *b, const tdm__trust_floors *f, tdm_error *err)
 {
     bool is_sound = f->timestamp >= b->timestamp.version && f->snapshot >= b->snapshot.version;
@@ -235,6 +205,8 @@ static tdm_status check_floors(const tdm__trust_believed *b, const tdm__trust_fl
                                        json_integer_value(json_object_get(entry, "version"));
     if (!is_sound)
         TDM_FAIL(err, TDM_ERR_INTEGRITY, "the versions that were seen lie below those that are there");
+    if (b->timestamp.text && f->newest_unix_s >= b->timestamp.expires_unix_s)
+        TDM_FAIL(err, TDM_ERR_INTEGRITY, "the time that was kept lies behind the timestamp's expiry");
     return TDM_OK;
 }
 
@@ -251,7 +223,7 @@ static tdm_status reopen(tdm__trust *t, tdm__trust_believed *stored, int64_t sys
         s = tdm__fail(err, TDM_ERR_INTEGRITY, "a market is there that is not signed");
     if (s == TDM_OK)
         s = check_floors(&next, &t->floors, err);
-    if (s == TDM_OK && system_now_unix_s < common_expiry(&next))
+    if (s == TDM_OK && system_now_unix_s < tdm__trust_common_expiry(&next))
         t->floors.newest_unix_s = max_time(t->floors.newest_unix_s, system_now_unix_s);
     t->floors.newest_unix_s = max_time(t->floors.newest_unix_s, TDM__TRUST_BUILT_UNIX_S);
     if (s == TDM_OK)
@@ -293,42 +265,4 @@ void tdm__trust_destroy(tdm__trust *t)
     free(t->targets);
     free(t->state_path);
     free(t);
-}
-
-tdm_status tdm__trust_get_target(const tdm__trust *t, const char *path, tdm__trust_target *out, tdm_error *err)
-{
-    for (size_t i = 0; i < t->n_targets; i++)
-        if (strcmp(t->targets[i].path, path) == 0) {
-            *out = t->targets[i];
-            return TDM_OK;
-        }
-    TDM_FAIL(err, TDM_ERR_NOT_FOUND, "no role has signed %.120s", path);
-}
-
-size_t tdm__trust_n_targets(const tdm__trust *t) { return t->n_targets; }
-
-void tdm__trust_target_at(const tdm__trust *t, size_t i, tdm__trust_target *out) { *out = t->targets[i]; }
-
-bool tdm__trust_is_demo(const tdm__trust *t) { return tdm__trust_root_is_demo(&t->believed.root); }
-
-static const tdm__trust_document *find_market(const tdm__trust *t, const char *market)
-{
-    for (size_t i = 0; i < t->believed.n_markets; i++)
-        if (strcmp(t->believed.markets[i].id, market) == 0)
-            return &t->believed.markets[i].document;
-    return NULL;
-}
-
-int64_t tdm__trust_expires_unix_s(const tdm__trust *t, const char *market)
-{
-    const tdm__trust_document *d = find_market(t, market);
-    return d ? min_time(common_expiry(&t->believed), d->expires_unix_s) : 0;
-}
-
-int64_t tdm__trust_version(const tdm__trust *t) { return t->believed.timestamp.version; }
-
-int64_t tdm__trust_market_version(const tdm__trust *t, const char *market)
-{
-    const tdm__trust_document *d = find_market(t, market);
-    return d ? d->version : 0;
 }

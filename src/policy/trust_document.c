@@ -157,8 +157,8 @@ tdm_status tdm__trust_check_signatures(const tdm__trust_walk *w, const tdm__trus
         keys[i] = &role->keys[i];
     TDM_TRY(tdm__envelope_count_good(d->json, keys, role->n_keys, &n_good, w->err));
     if (n_good < role->threshold)
-        return tdm__trust_refuse(w, TDM__TRUST_SIGNATURES, "%s has %zu good signatures of the %zu that are needed", name,
-                                 n_good, role->threshold);
+        return tdm__trust_refuse(w, TDM__TRUST_SIGNATURES, "%s has %zu good signatures of the %zu that are needed",
+                                 name, n_good, role->threshold);
     return TDM_OK;
 }
 
@@ -182,4 +182,24 @@ tdm_status tdm__trust_fetch(const tdm__trust_walk *w, const char *name, size_t b
     if (s == TDM_ERR_LIMIT)
         return tdm__trust_refuse(w, TDM__TRUST_ENDLESS, "%s is longer than %zu bytes", name, bytes_max);
     return s;
+}
+
+bool tdm__trust_meta_fits(const tdm__trust_meta *meta, tdm__str bytes)
+{
+    char hex[TDM__SHA256_TEXT];
+    if (meta->length >= 0 && (uint64_t)meta->length != bytes.len)
+        return false;
+    if (meta->sha256[0] == '\0')
+        return true;
+    tdm__sha256_hex(bytes.ptr, bytes.len, hex);
+    return strcmp(hex, meta->sha256) == 0;
+}
+
+tdm_status tdm__trust_count_bytes(tdm__trust_walk *w, size_t n, const char *name)
+{
+    w->n_bytes += n;
+    if (w->n_bytes > TDM__TRUST_ALL_BYTES_MAX)
+        return tdm__trust_refuse(w, TDM__TRUST_ENDLESS, "with %s all files have more than %d bytes", name,
+                                 TDM__TRUST_ALL_BYTES_MAX);
+    return TDM_OK;
 }

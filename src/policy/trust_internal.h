@@ -1,9 +1,10 @@
 /* trust_internal.h - the parts of the TUF client: documents, what is believed, floors, and the walk over them.
  *
  * trust_document.c reads one signed document and counts its signatures. trust_root.c follows the chain of roots.
- * trust_walk.c goes from the timestamp down to the files. trust_delegation.c says which role may sign which path.
- * trust_state.c keeps it all in one file. trust.c puts them together. A document is its exact bytes (a JSON string, so
- * that copies are references) and what was parsed from them; neither changes after it was read.
+ * trust_walk.c goes from the timestamp down to the markets' roles, trust_files.c on to the files. trust_delegation.c
+ * says which role may sign which path. trust_state.c keeps it all in one file. trust.c puts them together, trust_get.c
+ * answers. A document is its exact bytes (a JSON string, so that copies are references) and what was parsed from them;
+ * neither changes after it was read.
  */
 #ifndef TDM_POLICY_TRUST_INTERNAL_H
 #define TDM_POLICY_TRUST_INTERNAL_H
@@ -93,6 +94,9 @@ struct tdm__trust {
     size_t n_targets;
 };
 
+/* trust_get.c: the earliest expiry of the documents that every market rests on; 0 when there are none. */
+int64_t tdm__trust_common_expiry(const tdm__trust_believed *b);
+
 /* Notes the fault and fails with the status that belongs to it. */
 __attribute__((format(printf, 3, 4))) tdm_status tdm__trust_refuse(const tdm__trust_walk *w, tdm__trust_fault fault,
                                                                    const char *fmt, ...);
@@ -112,6 +116,10 @@ tdm_status tdm__trust_meta_parse(const json_t *entry, const char *name, tdm__tru
 tdm_status tdm__trust_check_signatures(const tdm__trust_walk *w, const tdm__trust_document *d,
                                        const tdm__trust_role *role, const char *name);
 tdm_status tdm__trust_check_expiry(const tdm__trust_walk *w, const tdm__trust_document *d, const char *name);
+/* Whether bytes are what meta says, as far as it says. */
+bool tdm__trust_meta_fits(const tdm__trust_meta *meta, tdm__str bytes);
+/* ENDLESS when all that next holds becomes too much. */
+tdm_status tdm__trust_count_bytes(tdm__trust_walk *w, size_t n, const char *name);
 /* The source's file, with ENDLESS and MISSING as faults. */
 tdm_status tdm__trust_fetch(const tdm__trust_walk *w, const char *name, size_t bytes_max, tdm__buf *out);
 
@@ -132,6 +140,9 @@ bool tdm__trust_delegation_covers(const json_t *delegation, const char *path);
 
 /* trust_walk.c: from next->root to the files. */
 tdm_status tdm__trust_walk_run(tdm__trust_walk *w);
+
+/* trust_files.c: of the targets role and of the markets that next has. */
+tdm_status tdm__trust_take_files(tdm__trust_walk *w);
 
 /* trust_state.c */
 void tdm__trust_believed_fini(tdm__trust_believed *b);

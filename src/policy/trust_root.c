@@ -1,7 +1,7 @@
 /* trust_root.c - the chain of roots: each next one is signed by the threshold of the one before and by its own.
  *
- * Only the last root's expiry counts, for a device that slept through several must still find its way. Whether a root is
- * a demo's never changes along the chain.
+ * Only the last root's expiry counts, for a device that slept through several must still find its way. Whether a root
+ * is a demo's never changes along the chain.
  */
 #include <inttypes.h>
 #include <stdio.h>

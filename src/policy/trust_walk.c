@@ -1,7 +1,7 @@
-/* trust_walk.c - from the timestamp down to the files: TUF 5.4 to 5.7, in its order.
+/* trust_walk.c - from the timestamp down to the markets' roles: TUF 5.4 to 5.6, in its order; then the files.
  *
- * What is stored already is taken again when it is what the level above names and its role's keys still sign it, so that
- * an update may bring only what has changed. A market whose role was never here may be missing from the source (a
+ * What is stored already is taken again when it is what the level above names and its role's keys still sign it, so
+ * that an update may bring only what has changed. A market whose role was never here may be missing from the source (a
  * device gets the files of its own market); one that was here may not.
  */
 #include <inttypes.h>
@@ -21,27 +21,6 @@ typedef struct wanted {
     size_t bytes_max;
     const tdm__trust_document *stored; /* NULL, or perhaps it */
 } wanted;
-
-static tdm_status count_bytes(tdm__trust_walk *w, size_t n, const char *name)
-{
-    w->n_bytes += n;
-    if (w->n_bytes > TDM__TRUST_ALL_BYTES_MAX)
-        return tdm__trust_refuse(w, TDM__TRUST_ENDLESS, "with %s all files have more than %d bytes", name,
-                                 TDM__TRUST_ALL_BYTES_MAX);
-    return TDM_OK;
-}
-
-/* Whether bytes are what meta says, as far as it says. */
-static bool meta_fits(const tdm__trust_meta *meta, tdm__str bytes)
-{
-    char hex[TDM__SHA256_TEXT];
-    if (meta->length >= 0 && (uint64_t)meta->length != bytes.len)
-        return false;
-    if (meta->sha256[0] == '\0')
-        return true;
-    tdm__sha256_hex(bytes.ptr, bytes.len, hex);
-    return strcmp(hex, meta->sha256) == 0;
-}
 
 static tdm_status read_signed(const tdm__trust_walk *w, const wanted *want, tdm__str bytes, const char *name,
                               tdm__trust_document *out)
@@ -69,7 +48,9 @@ static bool take_stored(const tdm__trust_walk *w, const wanted *want, const char
     if (!want->stored || !want->stored->text)
         return false;
     tdm__str bytes = tdm__trust_text(want->stored->text);
-    return (!want->meta || meta_fits(want->meta, bytes)) && read_signed(&quiet, want, bytes, name, out) == TDM_OK;
+    if (want->meta && !tdm__trust_meta_fits(want->meta, bytes))
+        return false;
+    return read_signed(&quiet, want, bytes, name, out) == TDM_OK;
 }
 
 static tdm_status take_fetched(tdm__trust_walk *w, const wanted *want, const char *name, tdm__trust_document *out)
@@ -83,7 +64,7 @@ static tdm_status take_fetched(tdm__trust_walk *w, const wanted *want, const cha
         bytes_max = (size_t)want->meta->length;
     tdm__buf_init(&bytes, bytes_max);
     tdm_status s = tdm__trust_fetch(w, name, bytes_max, &bytes);
-    if (s == TDM_OK && want->meta && !meta_fits(want->meta, tdm__buf_str(&bytes)))
+    if (s == TDM_OK && want->meta && !tdm__trust_meta_fits(want->meta, tdm__buf_str(&bytes)))
         s = tdm__trust_refuse(w, TDM__TRUST_MIX_AND_MATCH, "%s is not the one that is named above it", name);
     if (s == TDM_OK)
         s = read_signed(w, want, tdm__buf_str(&bytes), name, out);
@@ -100,7 +81,7 @@ static tdm_status take(tdm__trust_walk *w, const wanted *want, tdm__trust_docume
         snprintf(name, sizeof name, "%s.json", want->name);
     if (!take_stored(w, want, name, out))
         TDM_TRY(take_fetched(w, want, name, out));
-    return count_bytes(w, json_string_length(out->text), name);
+    return tdm__trust_count_bytes(w, json_string_length(out->text), name);
 }
 
 /* 5.4. A timestamp of the stored one's version is the stored one: nothing new. */
@@ -259,88 +240,6 @@ static tdm_status take_markets(tdm__trust_walk *w)
     return TDM_OK;
 }
 
-/* "markets/CN/policy.json" lies at "targets/markets/CN/HASH.policy.json". */
-static void file_name(const char *path, const char *sha256, char out[TDM__TRUST_NAME_MAX])
-{
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    snprintf(out, TDM__TRUST_NAME_MAX, "targets/%.*s%s.%s", (int)(base - path), path, sha256, base);
-}
-
-static tdm_status fetch_file(tdm__trust_walk *w, const char *path, const tdm__trust_meta *meta, json_t **text)
-{
-    char name[TDM__TRUST_NAME_MAX];
-    tdm__buf bytes;
-    file_name(path, meta->sha256, name);
-    tdm__buf_init(&bytes, (size_t)meta->length);
-    tdm_status s = tdm__trust_fetch(w, name, (size_t)meta->length, &bytes);
-    if (s == TDM_OK && !meta_fits(meta, tdm__buf_str(&bytes)))
-        s = tdm__trust_refuse(w, TDM__TRUST_TARGET_HASH, "%s is not the file that was signed", path);
-    if (s == TDM_OK) {
-        bool has_nul = memchr(tdm__buf_cstr(&bytes), '\0', bytes.len) != NULL;
-        *text = has_nul ? NULL : json_stringn(tdm__buf_cstr(&bytes), bytes.len);
-        if (!*text)
-            s = tdm__trust_refuse(w, TDM__TRUST_FORMAT, "%s is no text in UTF-8", path);
-    }
-    tdm__buf_fini(&bytes);
-    return s;
-}
-
-/* 5.7 */
-static tdm_status take_file(tdm__trust_walk *w, const char *path, const json_t *entry)
-{
-    tdm__trust_meta meta;
-    TDM_TRY(tdm__trust_meta_parse(entry, path, &meta, w->err));
-    if (meta.length < 0 || meta.sha256[0] == '\0')
-        return tdm__trust_refuse(w, TDM__TRUST_FORMAT, "%s is signed without length or sha256", path);
-    if (meta.length > TDM__TRUST_FILE_BYTES_MAX)
-        return tdm__trust_refuse(w, TDM__TRUST_ENDLESS, "%s would have %" PRId64 " bytes, %d are the most", path,
-                                 meta.length, TDM__TRUST_FILE_BYTES_MAX);
-    if (json_object_size(w->next->files) == TDM__TRUST_FILES_MAX)
-        return tdm__trust_refuse(w, TDM__TRUST_ENDLESS, "more than %d files are signed", TDM__TRUST_FILES_MAX);
-    TDM_TRY(count_bytes(w, (size_t)meta.length, path));
-    json_t *text = json_incref(json_object_get(w->stored->files, path));
-    if (!text || !meta_fits(&meta, tdm__trust_text(text))) {
-        json_decref(text);
-        TDM_TRY(fetch_file(w, path, &meta, &text));
-    }
-    if (json_object_set_new(w->next->files, path, text) != 0)
-        TDM_FAIL(w->err, TDM_ERR_NOMEM, "no memory for %s", path);
-    return TDM_OK;
-}
-
-/* The files of the targets role (delegation NULL) or of a market's. */
-static tdm_status take_files(tdm__trust_walk *w, const tdm__trust_document *d, const json_t *delegation)
-{
-    const char *path;
-    json_t *entry;
-    const json_t *targets = NULL;
-    TDM_TRY(tdm__json_get_object(tdm__trust_signed(d), "targets", "targets", &targets, w->err));
-    json_object_foreach((json_t *)targets, path, entry)
-    {
-        TDM_TRY(tdm__trust_check_path(path, w->err));
-        if (delegation ? !tdm__trust_delegation_covers(delegation, path) : tdm__trust_path_is_of_market(path))
-            return tdm__trust_refuse(w, TDM__TRUST_WRONG_ROLE, "%s is signed by %s, which may not", path,
-                                     delegation ? json_string_value(json_object_get(delegation, "name")) : "targets");
-        TDM_TRY(take_file(w, path, entry));
-    }
-    return TDM_OK;
-}
-
-static tdm_status take_market_files(tdm__trust_walk *w)
-{
-    const json_t *delegations = json_object_get(tdm__trust_signed(&w->next->targets), "delegations");
-    const json_t *roles = json_object_get(delegations, "roles");
-    for (size_t i = 0; i < json_array_size(roles); i++) {
-        const json_t *delegation = json_array_get(roles, i);
-        char id[3];
-        TDM_TRY(tdm__trust_delegation_market(w, delegation, id));
-        for (size_t k = 0; k < w->next->n_markets; k++)
-            if (strcmp(w->next->markets[k].id, id) == 0)
-                TDM_TRY(take_files(w, &w->next->markets[k].document, delegation));
-    }
-    return TDM_OK;
-}
-
 tdm_status tdm__trust_walk_run(tdm__trust_walk *w)
 {
     tdm__trust_role targets;
@@ -355,6 +254,5 @@ tdm_status tdm__trust_walk_run(tdm__trust_walk *w)
     TDM_TRY(tdm__trust_root_role(&w->next->root, "targets", &targets, w->err));
     TDM_TRY(take_targets(w, "targets", &targets, &w->stored->targets, &w->next->targets));
     TDM_TRY(take_markets(w));
-    TDM_TRY(take_files(w, &w->next->targets, NULL));
-    return take_market_files(w);
+    return tdm__trust_take_files(w);
 }

@@ -1,7 +1,8 @@
 """Our canonical JSON is securesystemslib's, byte for byte, and so are key ids and signatures.
 
-securesystemslib is what python-tuf signs with. The documents are random, from a fixed seed: every type, keys and strings
-over all of Unicode, numbers to the ends of int64, nesting to the limit. Our side is tests/harness/canonical_lines.c.
+securesystemslib is what python-tuf signs with. The documents are random, from a fixed seed: every type, keys and
+strings over all of Unicode, numbers to the ends of int64, nesting to the limit. Our side is
+tests/harness/canonical_lines.c.
 """
 
 import hashlib

@@ -27,7 +27,8 @@ static void check_canonical(const json_t *v)
     tdm__buf_init(&once, 8 << 20);
     tdm__buf_init(&twice, 8 << 20);
     if (tdm__json_canonical(v, &once, NULL) == TDM_OK && once.len > 0 && strchr("[{", once.ptr[0])) {
-        check(tdm__json_parse(tdm__buf_str(&once), "canonical", once.len, &back, NULL) == TDM_OK && json_equal(back, v));
+        check(tdm__json_parse(tdm__buf_str(&once), "canonical", once.len, &back, NULL) == TDM_OK);
+        check(json_equal(back, v));
         check(tdm__json_canonical(back, &twice, NULL) == TDM_OK);
         check(tdm__str_eq(tdm__buf_str(&once), tdm__buf_str(&twice)));
     }

@@ -32,7 +32,8 @@ static void make_key(int i, tdm__secret_key *out)
     assert(!failed);
     char hex[65];
     sodium_bin2hex(hex, sizeof hex, public_bytes, sizeof public_bytes);
-    json_t *object = json_pack("{s:s, s:{s:s}, s:s}", "keytype", "ed25519", "keyval", "public", hex, "scheme", "ed25519");
+    json_t *object =
+        json_pack("{s:s, s:{s:s}, s:s}", "keytype", "ed25519", "keyval", "public", hex, "scheme", "ed25519");
     tdm_status s = tdm__public_key_parse(object, "key", &out->public_key, NULL);
     assert(s == TDM_OK);
     json_decref(object);
@@ -79,6 +80,15 @@ json_t *trust_maker_get(const trust_maker *m, const char *name)
     json_t *v = json_loads(json_string_value(json_object_get(m->files, name)), 0, NULL);
     assert(v);
     return v;
+}
+
+void trust_maker_resign(trust_maker *m, trust_maker_role r, void (*change)(json_t *))
+{
+    const char *name = trust_maker_file_name(m, r);
+    json_t *envelope = trust_maker_get(m, name), *part = json_object_get(envelope, "signed");
+    change(part);
+    trust_maker_put(m, name, r, part);
+    json_decref(envelope);
 }
 
 /* What every signed part has. */
@@ -165,7 +175,8 @@ static void publish_targets(trust_maker *m, trust_maker_role r)
         snprintf(name, sizeof name, "targets/%.*s%s.%s", (int)(base - path), path,
                  json_string_value(json_object_get(hashes, "sha256")), base);
         trust_maker_put_text(m, name, bytes);
-        json_object_set_new(targets, path, json_pack("{s:I, s:o}", "length", (json_int_t)strlen(bytes), "hashes", hashes));
+        json_object_set_new(targets, path,
+                            json_pack("{s:I, s:o}", "length", (json_int_t)strlen(bytes), "hashes", hashes));
     }
     json_object_set_new(part, "targets", targets);
     if (r == MAKER_TARGETS)

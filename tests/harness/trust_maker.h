@@ -66,6 +66,8 @@ void trust_maker_publish_root(trust_maker *m);
 json_t *trust_maker_get(const trust_maker *m, const char *name);
 /* Signs by the role's keys and publishes under name. */
 void trust_maker_put(trust_maker *m, const char *name, trust_maker_role r, const json_t *signed_part);
+/* Signs a role's document again after change has been at its signed part. */
+void trust_maker_resign(trust_maker *m, trust_maker_role r, void (*change)(json_t *signed_part));
 void trust_maker_put_text(trust_maker *m, const char *name, const char *text);
 void trust_maker_remove(trust_maker *m, const char *name);
 

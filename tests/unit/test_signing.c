@@ -103,7 +103,8 @@ static void json_is_read_strictly(void **state)
 static void members_that_are_missing_or_of_another_type_are_named(void **state)
 {
     (void)state;
-    json_t *o = parse("{\"s\":\"x\",\"i\":7,\"b\":true,\"a\":[1,2],\"o\":{},\"t\":\"2025-02-11T08:00:00Z\",\"bad\":\"now\"}");
+    json_t *o = parse("{\"s\":\"x\",\"i\":7,\"b\":true,\"a\":[1,2],\"o\":{},"
+                      "\"t\":\"2025-02-11T08:00:00Z\",\"bad\":\"now\"}");
     const char *s;
     const json_t *v;
     int64_t n;
@@ -387,8 +388,8 @@ static void envelopes_of_another_shape_are_refused(void **state)
 #define KEY_OBJECT(hex) "{\"keytype\":\"ed25519\",\"keyval\":{\"public\":\"" hex "\"},\"scheme\":\"ed25519\"}"
 #define ENTRY(id, hex, role, more)                                                                                     \
     "{\"id\":\"" id "\",\"key\":" KEY_OBJECT(hex) ",\"name\":{\"en\":\"N\",\"zh\":\"\xe5\x90\x8d\"},\"role\":\"" role  \
-    "\",\"markets\":[\"CN\",\"HK\"],\"valid_from\":\"2025-01-01T00:00:00Z\",\"valid_to\":\"2026-01-01T00:00:00Z\"" more \
-    "}"
+    "\",\"markets\":[\"CN\",\"HK\"],\"valid_from\":\"2025-01-01T00:00:00Z\",\"valid_to\":\"2026-01-01T00:00:00Z\""     \
+    more "}"
 #define KEYS(demo, list) "{\"_type\":\"keys\",\"demo\":" demo ",\"keys\":[" list "]}"
 #define ZERO_KEY "0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -441,7 +442,7 @@ static void keyrings_that_mix_or_are_not_understood_are_refused(void **state)
         {KEYS("false", ENTRY("A", PUBLIC, "maker", ",\"demo\":true")), false, TDM_ERR_INTEGRITY},
         {KEYS("false", ENTRY("A", PUBLIC, "owner", "")), false, TDM_ERR_FORMAT},
         {KEYS("false", ENTRY("A", PUBLIC, "maker", ",\"may_sign\":1")), false, TDM_ERR_FORMAT},
-        {KEYS("false", ENTRY("A", PUBLIC, "maker", "") "," ENTRY("B", PUBLIC, "provider", "")), false, TDM_ERR_FORMAT},
+        {KEYS("false", ENTRY("A", PUBLIC, "maker", "") "," ENTRY("B", PUBLIC, "maker", "")), false, TDM_ERR_FORMAT},
         {KEYS("false", ENTRY("A", PUBLIC, "maker", "") "," ENTRY("A", ZERO_KEY, "maker", "")), false, TDM_ERR_FORMAT},
         {KEYS("false", ENTRY("", PUBLIC, "maker", "")), false, TDM_ERR_FORMAT},
         {KEYS("false", ENTRY("A", "00", "maker", "")), false, TDM_ERR_FORMAT},
