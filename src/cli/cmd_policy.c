@@ -1,8 +1,8 @@
 /* cmd_policy.c - tandem policy: an authority's repository made and signed; a device's trust installed, updated, shown.
  *
  * Each action has the options that it uses. What a check of the client refuses is exit code 4 with the fault's name in
- * front of the sentence (docs/formats/policy.md), as is a repository that its keys did not sign; a key that may not sign
- * is 3, a YAML file with a mistake or a signature out of turn 1.
+ * front of the sentence (docs/formats/policy.md), as is a repository that its keys did not sign; a key that may not
+ * sign is 3, a YAML file with a mistake or a signature out of turn 1.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  *
  * DIR/metadata holds N.root.json, timestamp.json, N.snapshot.json, N.targets.json, N.market-XX.json; DIR/targets the
  * files under PATH/HASH.NAME (consistent snapshots). One delegated role a market, for markets/XX/ alone. What is made
- * waits in metadata/staged.json until every role has signed; then a folder with all of it takes the place of metadata in
- * one step, so whoever reads or is killed sees the old repository or the new one. The folder is locked while one of
+ * waits in metadata/staged.json until every role has signed; then a folder with all of it takes the place of metadata
+ * in one step, so whoever reads or is killed sees the old repository or the new one. The folder is locked while one of
  * these functions writes. docs/formats/policy.md has the files.
  */
 #ifndef TDM_POLICY_REPOSITORY_H

@@ -81,7 +81,10 @@ static tdm_status put_all(const tdm__repository *r, const char *market, json_t *
     return TDM_OK;
 }
 
-static int append_text(const char *bytes, size_t n, void *user) { return tdm__buf_append(user, bytes, n) == TDM_OK ? 0 : -1; }
+static int append_text(const char *bytes, size_t n, void *user)
+{
+    return tdm__buf_append(user, bytes, n) == TDM_OK ? 0 : -1;
+}
 
 tdm_status tdm__repository_bundle(const char *repo_dir, const char *market, tdm__buf *out, tdm_error *err)
 {

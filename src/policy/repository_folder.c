@@ -1,7 +1,7 @@
 /* repository_folder.c - the folder: one writer at a time, and one step from the old repository to the new.
  *
- * A new metadata folder is filled beside the old one (its unchanged files are hard links) and the two are exchanged by one
- * renameat2. Replacing the files one by one would show, between a new root and the timestamp that its keys sign, a
+ * A new metadata folder is filled beside the old one (its unchanged files are hard links) and the two are exchanged by
+ * one renameat2. Replacing the files one by one would show, between a new root and the timestamp that its keys sign, a
  * repository that nobody can verify; a kill there would leave it so.
  */
 #define _GNU_SOURCE /* renameat2 */

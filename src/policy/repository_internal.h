@@ -1,8 +1,10 @@
-/* repository_internal.h - the parts of the maker: what people wrote, what the folder holds, and what follows from both.
+/* repository_internal.h - the parts of the maker: what people wrote, what the folder holds, and what follows from
+ * both.
  *
- * repository_plan.c reads roles.yaml; repository_targets.c compiles the files that devices get. repository_open.c reads
- * what is published and staged, repository_folder.c locks, writes and publishes. repository_roles.c knows who may sign what and
- * builds each role's signed part. repository_make.c, _sign.c and _bundle.c are the verbs of repository.h.
+ * repository_plan.c reads roles.yaml; repository_targets.c compiles the files that devices get. repository_open.c
+ * reads what is published and staged, repository_folder.c locks, writes and publishes. repository_roles.c knows who
+ * may sign what and builds each role's signed part. repository_make.c, _sign.c and _bundle.c are the verbs of
+ * repository.h.
  */
 #ifndef TDM_POLICY_REPOSITORY_INTERNAL_H
 #define TDM_POLICY_REPOSITORY_INTERNAL_H
@@ -85,7 +87,8 @@ struct dirent;
 /* Takes the bytes, also on failure. */
 tdm_status tdm__repository_target_add(const tdm__repository_collector *c, const char *path, char *bytes, size_t len);
 tdm_status tdm__repository_market_add(const tdm__repository_collector *c);
-/* The names in in_dir/name in order, without those that begin with a dot. A folder that is not there is an empty one. */
+/* The names in in_dir/name in order, without those that begin with a dot; to be freed. A folder that is not there is
+ * empty. */
 tdm_status tdm__repository_list_folder(const char *in_dir, const char *name, struct dirent ***out, size_t *n,
                                        tdm_error *err);
 void tdm__repository_free_list(struct dirent **names, size_t n);
@@ -123,7 +126,8 @@ void tdm__repository_metadata_name(const char *role, int64_t version, char out[6
 /* Who may sign role: in what is staged, else published; with is_old_root the published root's word about root. */
 tdm_status tdm__repository_signers(const tdm__repository *r, const char *role, bool is_old_root, tdm__trust_role *out,
                                    tdm_error *err);
-tdm_status tdm__repository_count_good(const json_t *envelope, const tdm__trust_role *signers, size_t *n, tdm_error *err);
+tdm_status tdm__repository_count_good(const json_t *envelope, const tdm__trust_role *signers, size_t *n,
+                                      tdm_error *err);
 /* How many signatures a staged role still needs. */
 tdm_status tdm__repository_n_missing(const tdm__repository *r, const char *role, size_t *n, tdm_error *err);
 int64_t tdm__repository_version(const json_t *envelope); /* 0 for NULL */

@@ -1,7 +1,7 @@
 /* repository_keys.c - keys.yaml: who may sign records, cases and verdicts, to the target keys.json.
  *
- * People name a key by the path of its .pub file; signed is the key itself. All else is carried over and then read by the
- * reader that devices use; a mistake gets its line.
+ * People name a key by the path of its .pub file; signed is the key itself. All else is carried over and then read by
+ * the reader that devices use; a mistake gets its line.
  */
 #include <stdio.h>
 #include <stdlib.h>

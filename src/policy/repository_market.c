@@ -1,9 +1,9 @@
 /* repository_market.c - the files of one market: its policy, partners, packs and prompts.
  *
- * Only .yaml goes in and only JSON of a known _type comes out: a target cannot carry code. A file that is none of these is
- * an error, not passed over, so that nobody believes to have shipped it. Partners, packs and prompts are carried over as
- * they stand (sorted keys, no white space); the policy is compiled, which is why it comes last: it names the partners'
- * files by their hash.
+ * Only .yaml goes in and only JSON of a known _type comes out: a target cannot carry code. A file that is none of
+ * these is an error, not passed over, so that nobody believes to have shipped it. Partners, packs and prompts are
+ * carried over as they stand (sorted keys, no white space); the policy is compiled, which is why it comes last: it
+ * names the partners' files by their hash.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -91,16 +91,13 @@ static tdm_status sha256_of(void *user, const char *target_path, char out[TDM__S
     return TDM_OK;
 }
 
-/* What the compiler gave, once more in the light of its neighbours: its market is the folder's, its packs are there, and
- * demo is the root's. */
+/* What the compiler gave, once more in the light of its neighbours: its packs are there, and demo is the root's. */
 static tdm_status check_policy(const tdm__repository_collector *c, const char *file, tdm__str json)
 {
     tdm__market_policy *p = NULL;
     TDM_TRY(tdm__market_policy_create(json, &p, c->err));
     tdm_status s = TDM_OK;
-    if (strcmp(p->market, c->market) != 0)
-        s = tdm__fail(c->err, TDM_ERR_FORMAT, "%s: market is %s, and the folder is %s", file, p->market, c->market);
-    else if (p->is_demo != c->is_demo)
+    if (p->is_demo != c->is_demo)
         s = tdm__fail(c->err, TDM_ERR_FORMAT, "%s: demo is %s here and %s in roles.yaml", file,
                       p->is_demo ? "true" : "false", c->is_demo ? "true" : "false");
     for (size_t i = 0; i < p->n_packs && s == TDM_OK; i++)
@@ -124,6 +121,16 @@ static tdm_status mark_demo(const tdm__repository_collector *c, const char *file
     return s;
 }
 
+/* Before the compiler reads the text: with another market all that it names would be missing. */
+static tdm_status check_market(const tdm__repository_collector *c, const char *file, tdm__str yaml, const json_t *json)
+{
+    const char *market = json_string_value(json_object_get(json, "market"));
+    if (market && strcmp(market, c->market) != 0)
+        TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s:%zu: market is %.20s, and the folder is %s", file,
+                 tdm__yaml_line_of(yaml, "market"), market, c->market);
+    return TDM_OK;
+}
+
 static tdm_status add_policy(const tdm__repository_collector *c)
 {
     char file[64], path[PATH_MAX], target[64];
@@ -137,6 +144,8 @@ static tdm_status add_policy(const tdm__repository_collector *c)
     snprintf(file, sizeof file, "markets/%s/policy.yaml", c->market);
     snprintf(target, sizeof target, "markets/%s/policy.json", c->market);
     tdm_status s = tdm__repository_yaml_read(c->in_dir, file, path, &text, &json, c->err);
+    if (s == TDM_OK)
+        s = check_market(c, path, text, json);
     json_decref(json); /* the compiler reads the text itself, with its lines */
     if (s == TDM_OK)
         s = tdm__market_compile(text, path, &resolver, &compiled, &len, c->err);
@@ -163,7 +172,9 @@ static tdm_status check_market_folder(const tdm__repository_collector *c)
     size_t n = 0;
     snprintf(name, sizeof name, "markets/%s", c->market);
     TDM_TRY(tdm__repository_list_folder(c->in_dir, name, &names, &n, c->err));
-    tdm_status s = n > 0 ? TDM_OK : tdm__fail(c->err, TDM_ERR_NOT_FOUND, "%s/%s is empty or not there", c->in_dir, name);
+    tdm_status s = TDM_OK;
+    if (n == 0)
+        s = tdm__fail(c->err, TDM_ERR_NOT_FOUND, "%s/%s is empty or not there", c->in_dir, name);
     for (size_t i = 0; i < n && s == TDM_OK; i++) {
         bool is_known = strcmp(names[i]->d_name, "policy.yaml") == 0;
         for (size_t k = 0; k < N_FOLDERS; k++)

@@ -61,7 +61,8 @@ static tdm_status named_version(const tdm__repository *r, const char *above, con
     char file[TDM__REPOSITORY_ROLE_TEXT + 8];
     const json_t *meta = NULL, *entry = NULL;
     snprintf(file, sizeof file, "%s.json", role);
-    TDM_TRY(tdm__json_get_object(tdm__envelope_signed(json_object_get(r->published, above)), "meta", above, &meta, err));
+    const json_t *body = tdm__envelope_signed(json_object_get(r->published, above));
+    TDM_TRY(tdm__json_get_object(body, "meta", above, &meta, err));
     TDM_TRY(tdm__json_get_object(meta, file, above, &entry, err));
     return tdm__json_get_int(entry, "version", above, 1, INT64_C(1) << 53, version, err);
 }

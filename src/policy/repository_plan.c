@@ -1,7 +1,7 @@
 /* repository_plan.c - roles.yaml: who signs what, how many of them, and for how long.
  *
- * Keys are named by the path of their .pub file, relative to the folder of roles.yaml. A threshold that can never be met
- * and a key that counts twice are refused here, before anybody signs.
+ * Keys are named by the path of their .pub file, relative to the folder of roles.yaml. A threshold that can never be
+ * met and a key that counts twice are refused here, before anybody signs.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* repository_roles.c - who may sign a role, whether enough did, and what each role says.
  *
- * Signed parts are built whole from the plan, the files and what stands beside them; whether a role has to be signed anew
- * is seen by comparing. The snapshot has the hash of each role below it and the timestamp that of the snapshot, so both
- * can be built only when what they name has its signatures.
+ * Signed parts are built whole from the plan, the files and what stands beside them; whether a role has to be signed
+ * anew is seen by comparing. The snapshot has the hash of each role below it and the timestamp that of the snapshot,
+ * so both can be built only when what they name has its signatures.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* repository_sign.c - one signature at a time, in the order that hashes demand; the last one publishes.
  *
- * Snapshot and timestamp are built anew at their turn: only then are the bytes that they name final, and their short time
- * begins when they are signed, not when somebody ran make. The timestamp goes last, so its completion is the publication.
- * Before its turn the timestamp's key renews the published one: a release that waits a week for its root's signers must
- * not leave devices with a stale timestamp meanwhile.
+ * Snapshot and timestamp are built anew at their turn: only then are the bytes that they name final, and their short
+ * time begins when they are signed, not when somebody ran make. The timestamp goes last, so its completion is the
+ * publication. Before its turn the timestamp's key renews the published one: a release that waits a week for its
+ * root's signers must not leave devices with a stale timestamp meanwhile.
  */
 #include <inttypes.h>
 #include <string.h>

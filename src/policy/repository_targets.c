@@ -64,9 +64,8 @@ tdm_status tdm__repository_target_add(const tdm__repository_collector *c, const 
     return TDM_OK;
 }
 
-/* The names in in_dir/name in order, without those that begin with a dot; *n of them, to be freed one by one. A folder
- * that is not there is an empty one. */
-tdm_status tdm__repository_list_folder(const char *in_dir, const char *name, struct dirent ***out, size_t *n, tdm_error *err)
+tdm_status tdm__repository_list_folder(const char *in_dir, const char *name, struct dirent ***out, size_t *n,
+                                       tdm_error *err)
 {
     char path[PATH_MAX];
     int len = snprintf(path, sizeof path, "%s/%s", in_dir, name);
