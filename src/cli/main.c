@@ -32,6 +32,8 @@ static const command commands[] = {
     {"policy", tdm__cmd_policy, "the signed repository: make, sign, verify, install, show"},
     {"filing", tdm__cmd_filing, "approval cases: file, review, decide, look"},
     {"route", tdm__cmd_route, "what would be decided and why; decisions replayed"},
+    {"emulate", tdm__cmd_emulate, "partners' stand-ins on this machine, for who has no key"},
+    {"desk", tdm__cmd_desk, "the demonstration's stage, regulator's desk and maker's desk"},
     {"bench", tdm__cmd_bench, "how fast a model reads and writes here"},
     {"perplexity", tdm__cmd_perplexity, "how surprised a model is by a text"},
 };
