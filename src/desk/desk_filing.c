@@ -85,6 +85,7 @@ static json_t *fields_of(const act *what, const json_t *action)
     return fields;
 }
 
+/* One entry behind the case; *out is the case as text. */
 static tdm_status extend(tdm__authority *a, const tdm__filing_case *c, const act *what, const json_t *action,
                          int64_t now_unix_s, char **out, tdm_error *err)
 {
@@ -96,6 +97,25 @@ static tdm_status extend(tdm__authority *a, const tdm__filing_case *c, const act
     json_decref(fields);
     tdm__key_wipe(&key);
     return s;
+}
+
+/* A verdict or a question on a case that nobody has taken up takes it up first, by an entry of its own. */
+static tdm_status take_up(tdm__authority *a, tdm__filing_case **c, const act *what, int64_t now_unix_s, tdm_error *err)
+{
+    static const act review = {"review", TDM__FILING_REVIEW, "regulator"};
+    char *json = NULL;
+    tdm__filing_case *taken = NULL;
+    const bool is_verdict = what->action == TDM__FILING_APPROVE || what->action == TDM__FILING_REFUSE ||
+                            what->action == TDM__FILING_ASK;
+    if (!is_verdict || tdm__filing_case_state(*c, now_unix_s) != TDM__FILING_SUBMITTED)
+        return TDM_OK;
+    TDM_TRY(extend(a, *c, &review, NULL, now_unix_s, &json, err));
+    tdm_status s = tdm__filing_case_create(tdm__str_from(json), a->keys, now_unix_s, &taken, err);
+    free(json);
+    TDM_TRY(s);
+    tdm__filing_case_destroy(*c);
+    *c = taken;
+    return TDM_OK;
 }
 
 /* ---- filing again ---- */
@@ -203,8 +223,10 @@ tdm_status tdm__authority_act(tdm__authority *a, const char *case_id, const json
     if (!what && !is_again)
         TDM_FAIL(err, TDM_ERR_FORMAT, "action must be review, ask, answer, approve, refuse, withdraw or again");
     TDM_TRY(open_case(a, case_id, now_unix_s, &c, err));
-    tdm_status s = is_again ? file_again(a, c, now_unix_s, &json, err)
-                            : extend(a, c, what, action, now_unix_s, &json, err);
+    tdm_status s = is_again ? TDM_OK : take_up(a, &c, what, now_unix_s, err);
+    if (s == TDM_OK)
+        s = is_again ? file_again(a, c, now_unix_s, &json, err)
+                     : extend(a, c, what, action, now_unix_s, &json, err);
     tdm__filing_case_destroy(c);
     if (s == TDM_OK)
         s = keep(a, json, now_unix_s, err);

@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/rfc3339.h"
 #include "desk/authority.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "policy/yaml.h"
 
@@ -57,11 +59,40 @@ static json_t *find_backend(const json_t *feature, const char *partner)
     return NULL;
 }
 
-/* What the partner's own profile says about its model becomes the cell's. */
+/* Another cell of the policy that names the partner and its model; NULL: none. */
+static const json_t *find_elsewhere(const json_t *policy, const char *partner)
+{
+    const char *name;
+    json_t *feature;
+    json_object_foreach(json_object_get(policy, "features"), name, feature)
+    {
+        const json_t *b = find_backend(feature, partner);
+        if (b)
+            return b;
+    }
+    return NULL;
+}
+
+/* The partner's model: as another cell names it, else as its profile does, dated today. */
+static tdm_status take_model(json_t *backend, const json_t *from, const char *partner, tdm_error *err)
+{
+    static const char *const members[] = {"model", "model_name", "model_date"};
+    char today[TDM__RFC3339_TEXT];
+    tdm__rfc3339_put(tdm__clock_unix_s(), today);
+    json_t *otherwise[] = {NULL, json_string(partner), json_stringn(today, sizeof "2025-02-13" - 1)};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        json_t *v = json_object_get(from, members[i]);
+        if (json_object_set(backend, members[i], v ? v : otherwise[i]) != 0)
+            TDM_FAIL(err, TDM_ERR_FORMAT, "the profile of %s names no model", partner);
+    }
+    json_decref(otherwise[1]);
+    json_decref(otherwise[2]);
+    return TDM_OK;
+}
+
 static tdm_status swap(const tdm__authority *a, const char *market, json_t *policy, json_t *feature,
                        const char *partner, tdm_error *err)
 {
-    static const char *const members[] = {"model", "model_name", "model_date"};
     char path[TDM__AUTHORITY_PATH_MAX];
     json_t *profile = NULL, *backend = find_backend(feature, NULL);
     const json_t *declared = json_object_get(json_object_get(policy, "partners"), partner);
@@ -69,18 +100,14 @@ static tdm_status swap(const tdm__authority *a, const char *market, json_t *poli
         TDM_FAIL(err, TDM_ERR_INVAL, "this feature has no partner that could be swapped");
     if (!declared || !tdm__authority_is_name(partner))
         TDM_FAIL(err, TDM_ERR_NOT_FOUND, "the policy of %s declares no such partner", market);
+    const json_t *elsewhere = find_elsewhere(policy, partner);
     tdm__authority_path(a, path, "in/markets/%s/partners/%s.yaml", market, partner);
     TDM_TRY(read_yaml(path, &profile, err));
     tdm_status s = json_object_set_new(backend, "backend", json_string(partner)) == 0
                        ? TDM_OK
                        : tdm__fail(err, TDM_ERR_NOMEM, "no memory for a policy");
-    for (size_t i = 0; s == TDM_OK && i < sizeof members / sizeof *members; i++) {
-        json_t *v = json_object_get(profile, members[i]);
-        if (v)
-            json_object_set(backend, members[i], v);
-        else
-            json_object_del(backend, members[i]);
-    }
+    if (s == TDM_OK)
+        s = take_model(backend, elsewhere ? elsewhere : profile, partner, err);
     json_decref(profile);
     return s;
 }
