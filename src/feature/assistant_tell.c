@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "feature/assistant_internal.h"
+#include "route/explain.h"
 
 void tdm__answer_tell(tdm__answer *w, const char *decision_id, tdm__assistant_kind kind, const json_t *data)
 {
@@ -55,14 +56,12 @@ void tdm__answer_tell_text(tdm__answer *w, const tdm__event *ev, tdm__str text)
 /* The sentence of a reason that is about the market and not about a candidate. */
 static void put_reason(const tdm__answer *w, const tdm__event *ev, tdm__reason reason, char *out, size_t cap)
 {
-    const tdm__language language = strcmp(w->language, "zh") == 0 ? TDM__LANGUAGE_ZH : TDM__LANGUAGE_EN;
-    const tdm__market_policy *p = ev->decision->rules ? ev->decision->rules->policy : NULL;
-    const char *market = !p ? "" : language == TDM__LANGUAGE_ZH ? p->name_zh : p->name_en;
-    const char *template = tdm__reason_template(reason, language), *place = strstr(template, "%K");
-    if (place)
-        snprintf(out, cap, "%.*s%s%s", (int)(place - template), template, market, place + 2);
-    else
-        snprintf(out, cap, "%s", template);
+    const tdm__explain_words words = {.policy = ev->decision->rules ? ev->decision->rules->policy : NULL};
+    tdm__buf b;
+    tdm__buf_init(&b, cap - 1);
+    tdm__explain(reason, &words, strcmp(w->language, "zh") == 0 ? TDM__LANGUAGE_ZH : TDM__LANGUAGE_EN, &b);
+    snprintf(out, cap, "%s", tdm__buf_cstr(&b));
+    tdm__buf_fini(&b);
 }
 
 void tdm__answer_tell_retract(tdm__answer *w, const tdm__event *ev)
