@@ -1,7 +1,7 @@
 """tandem route: what would be decided, explained from signed files; and decisions of a journal decided again.
 
-The journal is written here, after docs/formats/journal.md, with securesystemslib's canonical form: if replaying it gives
-the same bytes, then the page, the writer and the reader agree.
+The journal is written here, after docs/formats/journal.md, with securesystemslib's canonical form: if replaying it
+gives the same bytes, then the page, the writer and the reader agree.
 """
 
 import copy
@@ -37,8 +37,8 @@ class Market:
         rows += [("DEMO-MAKER", "maker", "maker"), ("DEMO-PROVIDER", "provider", "provider")]
         (path / "in" / "keys.yaml").write_text(
             "".join(
-                f"- {{id: {name}, name: {{en: {name}, zh: {name}}}, role: {role}, pub: keys/{key}.pub, markets: [CN, US],\n"
-                "   valid_from: 2025-01-01T00:00:00Z, valid_to: 2040-01-01T00:00:00Z, revoked: false}\n"
+                f"- {{id: {name}, name: {{en: {name}, zh: {name}}}, role: {role}, pub: keys/{key}.pub,\n"
+                "   markets: [CN, US], valid_from: 2025-01-01T00:00:00Z, valid_to: 2040-01-01T00:00:00Z, revoked: false}\n"
                 for name, role, key in rows
             )
         )
