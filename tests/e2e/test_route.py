@@ -38,7 +38,8 @@ class Market:
         (path / "in" / "keys.yaml").write_text(
             "".join(
                 f"- {{id: {name}, name: {{en: {name}, zh: {name}}}, role: {role}, pub: keys/{key}.pub,\n"
-                "   markets: [CN, US], valid_from: 2025-01-01T00:00:00Z, valid_to: 2040-01-01T00:00:00Z, revoked: false}\n"
+                "   markets: [CN, US], valid_from: 2025-01-01T00:00:00Z, valid_to: 2040-01-01T00:00:00Z,\n"
+                "   revoked: false}\n"
                 for name, role, key in rows
             )
         )
