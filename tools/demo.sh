@@ -235,9 +235,11 @@ start_emulators() {
         rm -f "$AUTHORITY/emulators/$e.fault"
         addresses="${addresses:-} $e@$(emulator_port "$e")"
     done
+    mkdir -p "$RUN_DIR/emulators"
+    ln -sfn "$shared_cache" "$RUN_DIR/emulators/cache"
     (
         # shellcheck disable=SC2086
-        exec "$TANDEM" emulate $addresses -m "$DEMO_MODEL" --log "$RUN_DIR/emulators.log" \
+        exec "$TANDEM" emulate $addresses --home "$RUN_DIR/emulators" -m "$DEMO_MODEL" --log "$RUN_DIR/emulators.log" \
             --faults "$AUTHORITY/emulators" </dev/null >>"$RUN_DIR/log" 2>&1
     ) &
     emulator_pid=$!

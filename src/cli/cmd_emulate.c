@@ -63,6 +63,8 @@ int tdm__cmd_emulate(int argc, char **argv)
         {"--fault", "F",
          "none, down, slow, cut, html, rate, quota, filter, territory, hang, split_utf8, giant_event, server",
          TDM__OPTION_TEXT, &o.fault, 0, 0},
+        {"--faults", "DIR", "DIR/PARTNER.fault names that partner's fault at each question (none)", TDM__OPTION_TEXT,
+         &o.faults_dir, 0, 0},
         {"--log", "FILE", "a JSON line a request: time, partner, path, bytes, SHA-256, status; never the text",
          TDM__OPTION_TEXT, &o.log_path, 0, 0},
         {0},

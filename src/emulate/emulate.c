@@ -95,6 +95,7 @@ static tdm_status set_up(run *r, tdm_error *err)
     tdm__emulated_fault fault = TDM__EMULATED_FINE;
     if (o->fault)
         TDM_TRY(tdm__emulated_fault_find(o->fault, &fault, err));
+    e->faults_dir = o->faults_dir;
     TDM_TRY(tdm__request_log_open(o->log_path, &e->log_fd, err));
     TDM_TRY(tdm__loop_create(&e->loop, err));
     for (size_t i = 0; i < o->n_partners; i++)

@@ -30,6 +30,7 @@ typedef struct tdm__emulate_options {
     const char *state_dir; /* of the stand-ins' own device, which has no record */
     const char *log_path;  /* JSON lines, appended; NULL: none */
     const char *fault;     /* of all partners from the begin; NULL: none */
+    const char *faults_dir; /* DIR/PARTNER.fault, read at each question, overrules it while it is there; NULL: none */
     /* Brings the model and loads it into the service; on a thread of its own, ends early when *stop. */
     tdm_status (*load)(void *user, tdm__service *service, const atomic_bool *stop, tdm_error *err);
     void *load_user;

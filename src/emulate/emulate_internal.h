@@ -66,6 +66,7 @@ typedef struct tdm__stand_in {
 struct tdm__emulator {
     tdm__stand_in stand_ins[TDM__EMULATED_MAX];
     size_t n_stand_ins;
+    const char *faults_dir; /* NULL: none */
     tdm__loop *loop;
     tdm__device *device;
     tdm__service *service;

@@ -11,8 +11,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "emulate/emulate_internal.h"
+#include "os/file.h"
 
-enum { PAGE_BYTES_MAX = 4096, CONTROL_BYTES_MAX = 1024 };
+enum { PAGE_BYTES_MAX = 4096, CONTROL_BYTES_MAX = 1024, FAULT_PATH_MAX = 700, FAULT_NAME_MAX = 64 };
 
 static const char type_json[] = "application/json";
 static const char common_chat_path[] = "/v1/chat/completions";
@@ -166,11 +167,30 @@ static const char *chat_path_of(const tdm__stand_in *s, tdm__str path)
     return tdm__str_eq(path, TDM_STR("/v1/chat/completions")) ? common_chat_path : NULL;
 }
 
+/* The demonstration's desk reaches no other process: it leaves a note, which is looked at here. */
+static void read_fault_note(tdm__stand_in *s)
+{
+    char path[FAULT_PATH_MAX], *name = NULL;
+    size_t len = 0;
+    tdm__emulated_fault fault;
+    if (!s->emulator->faults_dir)
+        return;
+    snprintf(path, sizeof path, "%s/%s.fault", s->emulator->faults_dir, s->vendor->id);
+    if (tdm__file_read(path, FAULT_NAME_MAX, &name, &len) != 0)
+        return;
+    while (len > 0 && name[len - 1] == '\n')
+        name[--len] = '\0';
+    if (tdm__emulated_fault_find(name, &fault, NULL) == TDM_OK)
+        s->fault = fault;
+    free(name);
+}
+
 static void answer_chat(tdm__stand_in *s, tdm__http_conn *c, const char *path, tdm__str body)
 {
     static const char portal[] = "<!DOCTYPE html>\n<html><head><title>Sign in to this network</title></head>"
                                  "<body><h1>EMULATED portal</h1><p>Please sign in.</p></body></html>\n";
     const tdm__request_line line = tdm__request_line_of(path, body);
+    read_fault_note(s);
     const tdm__vendor_error error = tdm__vendor_error_of(s->vendor, s->fault);
     s->n_requests++;
     if (error.body) {
