@@ -220,9 +220,10 @@ static tdm__asking *asking_create(tdm__api *api, tdm__http_conn *c)
     return a;
 }
 
-static void error_of(const tdm_error *err, tdm__api_error *e)
+/* An offer that is unknown, used or too old conflicts with what the device has; the sentence says which. */
+static void error_of(const tdm_error *err, bool is_offer, tdm__api_error *e)
 {
-    if (err->code == TDM_ERR_NOT_FOUND || err->code == TDM_ERR_TIMEOUT || err->code == TDM_ERR_CANCELLED)
+    if (is_offer && err->code == TDM_ERR_INVAL)
         tdm__api_refuse(e, 409, "offer_gone", "offer", "%s", err->msg);
     else
         tdm__api_error_from(err, e);
@@ -237,7 +238,7 @@ static bool asking_begin(tdm__asking *a, const tdm__assistant_ask *ask, tdm__api
     if (s == TDM_OK)
         tdm__loop_timer_set(a->silence, SIGN_OF_LIFE_MS);
     else
-        error_of(&err, e);
+        error_of(&err, *ask->offer_id != 0, e);
     return s == TDM_OK;
 }
 
