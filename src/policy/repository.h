@@ -19,7 +19,8 @@
 
 /* in_dir: roles.yaml (keys by path, thresholds, expiry in days, demo), keys.yaml (the keyring), markets/XX/ with
  * policy.yaml, partners, packs, prompts. Compiles YAML to JSON, stages the roles in which something changed, or whose
- * time is half over, under a version that is one more. The same input at the same time gives the same bytes. Replaces
+ * time is half over, under a version that is one more (a root's renewal alone gives way to changes until a quarter of
+ * its time is left). The same input at the same time gives the same bytes. Replaces
  * what was staged before. When there is nothing to do, nothing is staged. The YAML's mistakes come with file and line.
  * ERR_INTEGRITY when the repository that is there is not what its keys signed. */
 tdm_status tdm__repository_make(const char *in_dir, const char *repo_dir, int64_t now_unix_s, tdm_error *err);

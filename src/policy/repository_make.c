@@ -3,7 +3,8 @@
  * A role is staged under its next version when what it says has changed, when its published signatures do not meet the
  * keys that the new root gives it, or when half of its time is over; snapshot and timestamp follow whatever is staged
  * below them. So the same input twice stages nothing, and a change in one market touches that market's role, the
- * snapshot and the timestamp alone.
+ * snapshot and the timestamp alone. A root whose content is the same waits for a quiet moment, until a quarter of its
+ * time is left: a kill switch must not wait for the root's signers.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "base/rfc3339.h"
 #include "os/file.h"
 #include "policy/repository_internal.h"
+
+enum { HALF = 2, QUARTER = 4 };
 
 typedef struct maker {
     const tdm__repository_plan *plan;
@@ -38,12 +41,13 @@ static bool says_the_same(const json_t *a, const json_t *b)
     return is_same;
 }
 
-static bool is_half_over(const maker *m, const json_t *envelope, int64_t expires_days)
+/* Whether of its time only one part in parts is left. */
+static bool is_due(const maker *m, const json_t *envelope, int64_t expires_days, int64_t parts)
 {
     int64_t expires = 0;
     if (tdm__json_get_time(tdm__envelope_signed(envelope), "expires", "expires", &expires, NULL) != TDM_OK)
         return true;
-    return expires - m->now_unix_s <= expires_days * 24 * 3600 / 2;
+    return expires - m->now_unix_s <= expires_days * 24 * 3600 / parts;
 }
 
 /* Whether the published role is signed by the keys that are to be its keys from now on. */
@@ -90,8 +94,8 @@ static json_t *build(const maker *m, const tdm__repository_role *role, int64_t v
     return tdm__repository_targets_build(m->plan, m->targets, name, version, m->now_unix_s);
 }
 
-/* Stages the role if there is a reason to; is_forced: something that it names is staged. */
-static tdm_status consider(const maker *m, const char *name, bool is_forced)
+/* Stages the role if there is a reason to. is_forced: something that it names is staged; parts: see is_due. */
+static tdm_status consider(const maker *m, const char *name, bool is_forced, int64_t parts)
 {
     const tdm__repository_role *role = tdm__repository_plan_role(m->plan, name);
     const json_t *before = json_object_get(m->r->published, name);
@@ -100,7 +104,7 @@ static tdm_status consider(const maker *m, const char *name, bool is_forced)
     if (!body)
         TDM_FAIL(m->err, TDM_ERR_NOMEM, "no memory for %s", name);
     tdm_status s = before ? has_its_keys(m, before, role, &is_signed) : TDM_OK;
-    if (s == TDM_OK && (is_forced || !is_signed || is_half_over(m, before, role->expires_days) ||
+    if (s == TDM_OK && (is_forced || !is_signed || is_due(m, before, role->expires_days, parts) ||
                         !says_the_same(tdm__envelope_signed(before), body)))
         return stage(m, name, body);
     json_decref(body);
@@ -123,11 +127,12 @@ static tdm_status stage_all(const maker *m)
     TDM_TRY(check_demo(m));
     for (size_t i = 0; i < m->plan->n_roles; i++)
         if (tdm__repository_market_of(m->plan->roles[i].name))
-            TDM_TRY(consider(m, m->plan->roles[i].name, false));
-    TDM_TRY(consider(m, "targets", false));
-    TDM_TRY(consider(m, "snapshot", json_object_size(m->r->staged) > 0));
-    TDM_TRY(consider(m, "root", false));
-    return consider(m, "timestamp", json_object_size(m->r->staged) > 0);
+            TDM_TRY(consider(m, m->plan->roles[i].name, false, HALF));
+    TDM_TRY(consider(m, "targets", false, HALF));
+    const bool is_change = json_object_size(m->r->staged) > 0;
+    TDM_TRY(consider(m, "snapshot", is_change, HALF));
+    TDM_TRY(consider(m, "root", false, is_change ? QUARTER : HALF));
+    return consider(m, "timestamp", json_object_size(m->r->staged) > 0, HALF);
 }
 
 static tdm_status store(const maker *m)
