@@ -13,11 +13,13 @@ const ACTION_STATE = {
 };
 let shownCase = "";
 
-/* The case of the phones that stand here first, then any other. */
+/* The one that was chosen; else a case of the phones that stand here, one that has not ended, the newest. */
 function currentCase() {
-  const cases = stageState?.cases ?? [],
-    here = places.map(p => marketOf(p.soldIn)?.id);
-  return cases.find(c => c.id === shownCase) ?? cases.find(c => here.includes(c.market)) ?? cases[0] ?? null;
+  const cases = stageState?.cases ?? [];
+  const here = places.map(p => marketOf(p.soldIn)?.id);
+  const rank = c => (here.includes(c.market) ? 2 : 0) + (ENDS.includes(c.state) ? 0 : 1);
+  const best = cases.reduce((a, b) => (a && rank(a) > rank(b) ? a : b), null);
+  return cases.find(c => c.id === shownCase) ?? best;
 }
 
 /* When each state began, by the case's history. */
@@ -161,15 +163,12 @@ const REGULATOR_ACTS = {
   approved: [["withdraw", ["withdraw"], ""]],
 };
 const FILER_ACTS = {
-  draft: [
-    ["submit", ["submit"], "main"],
-    ["withdraw_case", ["withdraw"], ""],
-  ],
+  draft: [["withdraw_case", ["withdraw"], ""]],
   submitted: [["withdraw_case", ["withdraw"], ""]],
   under_review: [["withdraw_case", ["withdraw"], ""]],
-  refused: [["file_anew", ["submit"], ""]],
-  withdrawn: [["file_anew", ["submit"], ""]],
-  expired: [["file_anew", ["submit"], ""]],
+  refused: [["file_anew", ["again"], ""]],
+  withdrawn: [["file_anew", ["again"], ""]],
+  expired: [["file_anew", ["again"], ""]],
 };
 const NEED_WORDS = ["ask", "answer"];
 
@@ -189,6 +188,7 @@ async function act(c, word, actions, words) {
       );
     }
     words.value = "";
+    if (actions.includes("again")) shownCase = "";
     await readState();
     await hand(c.market, t(word), { do: "filing", case: whole.case ?? whole }, $("case"));
   } catch (problem) {

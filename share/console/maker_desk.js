@@ -1,7 +1,7 @@
 "use strict";
 /* maker_desk.js - the maker's desk: who stands behind a feature in a market, kill switches, the share of devices, the
    stand-ins' faults. Each change is a new signed version of that market's rules, handed to the phones sold there. */
-const FAULTS = ["none", "down", "slow", "cut", "html", "rate"];
+const FAULTS = "none down slow cut html rate quota filter territory hang split_utf8 giant_event server".split(" ");
 let makerMarket = "";
 let makerFeature = "assistant";
 
@@ -47,13 +47,14 @@ function canary(backend, name) {
 }
 
 function backendRow(backend) {
-  const name = backend.partner ? nameOfPartner(backend.partner) : t("own");
+  const isOwn = backend.partner === "own";
+  const name = isOwn ? t("own") : nameOfPartner(backend.partner);
   const row = group(
     "li",
     "",
-    group("div", "", make("b", "", name), make("p", "", `${backend.model} · ${t(`role_${backend.role}`)}`)),
+    group("div", "", make("b", "", name), make("p", "", `${backend.model_name ?? backend.model} · ${t(`role_${backend.role}`)}`)),
   );
-  if (backend.partner)
+  if (!isOwn)
     row.append(canary(backend, name), killSwitch(backend.killed, { partner: backend.partner }, name));
   return row;
 }

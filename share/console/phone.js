@@ -105,13 +105,16 @@ function showDevice() {
     ...t(isPhone ? "ideas_phone" : "ideas").map(idea => button(idea, "", () => send(idea, chosenExtras()))),
   );
   if (isPhone) {
-    $("sold").replaceChildren(make("span", "", t("sold_in", said(device.market.name))));
-    if (device.record?.demo || device.market.demo) $("sold").append(mark("demo"));
+    $("sold").replaceChildren(make("span", "", t("sold_in", soldWhere())));
+    if (device.record?.demo || device.market?.demo) $("sold").append(mark("demo"));
     if (view === "device") fillDevice();
   }
   showWhom();
   showHealth();
 }
+
+/* The market by name; a region that no market covers by its code. */
+const soldWhere = () => said(device.market?.name) || device.sold_in || "?";
 
 function showWhom() {
   const partners = (device?.partners ?? []).filter(p => p.features?.includes("assistant"));

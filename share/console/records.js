@@ -142,15 +142,17 @@ function fillDevice() {
   if (!d) return;
   const until = v => (moment(v) ? t("valid_until", day(v)) : "");
   const rows = factRows([
-    ["sold", said(d.market.name), " ", d.market.demo ? mark("demo") : null],
+    ["sold", soldWhere(), " ", d.market?.demo ? mark("demo") : null],
     ["sku", [d.sku, d.device].filter(Boolean).join(" · ")],
-    ["record", [d.record?.state, until(d.record?.expires)].filter(Boolean).join(" · ")],
+    ["record", [t(d.record?.state ?? ""), until(d.record?.expires)].filter(Boolean).join(" · ")],
     ["profile", t(d.profile)],
     [
       "policy",
-      [t("version", d.policy?.version), t(`fresh_${d.policy?.freshness}`), until(d.policy?.expires)]
-        .filter(Boolean)
-        .join(" · "),
+      d.policy
+        ? [t("version", d.policy.version), t(`fresh_${d.policy.freshness}`), until(d.policy.expires)]
+            .filter(Boolean)
+            .join(" · ")
+        : t("fresh_missing"),
     ],
     ["model", [said(d.model?.name), d.model?.sha256 && `${short(d.model.sha256, 12)}…`].filter(Boolean).join(" · ")],
     ["network", t(d.network === "off" ? "network_off" : "network_on")],

@@ -84,6 +84,9 @@ async function handRules(place) {
   if (!market) return;
   try {
     await tell(place, { do: "policy", bundle: await desk(`desk/bundle?market=${encodeURIComponent(market)}`) });
+    for (const c of stageState.cases.filter(one => one.market === market)) {
+      if (stageState.case_files?.[c.id]) await tell(place, { do: "filing", case: stageState.case_files[c.id] });
+    }
   } catch {
     /* the desk has none for it: the phone keeps what it has */
   }

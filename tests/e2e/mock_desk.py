@@ -7,7 +7,12 @@ import secrets
 import threading
 
 from mock_phone import MockPhone, Server
-from mock_rules import MARKETS, PARTNERS, Rules, now, show_case
+from mock_rules import MARKETS, PARTNERS, Rules, backend, now, show_case
+
+
+def whole(entries):
+    """A case as phones take it."""
+    return {"_type": "filing-case", "entries": entries}
 
 
 class MockDesk(Server):
@@ -17,7 +22,7 @@ class MockDesk(Server):
         super().__init__()
         self.key, self.rules, self.word_s = secrets.token_hex(16), Rules(), word_s
         self.faults = {}
-        self.retired = []
+        self.retired, self.ended = [], []  # phones that were put away, cases that came to their end
         self.phones = {}
         for name, sold_in in (("left", "CN"), ("right", "US")):
             self.phones[name] = self.start(sold_in)
@@ -64,7 +69,8 @@ class MockDesk(Server):
                     for n, p in self.phones.items()
                 ],
                 "markets": markets,
-                "cases": [show_case(self.rules.entries)],
+                "cases": [show_case(e) for e in (*self.ended, self.rules.entries)],
+                "case_files": {self.rules.entries[0][3]["id"]: whole(self.rules.entries)},
                 "bundle_version": self.rules.version,
                 "emulators": [
                     {"partner": p, "url": "http://127.0.0.1:8431", "fault": self.faults.get(p, "none")}
@@ -83,16 +89,7 @@ class MockDesk(Server):
         market, rules = body["market"], self.rules
         mine = [b for b in rules.backends[market] if b["partner"] == body.get("partner")]
         if body["change"] == "swap":
-            partner = body["partner"]
-            rules.backends[market] = rules.backends[market][:1] + [
-                {
-                    "partner": partner,
-                    "model": PARTNERS[partner]["model"]["id"],
-                    "role": "hand-off",
-                    "killed": False,
-                    "canary_bp": 10000,
-                }
-            ]
+            rules.backends[market] = [rules.backends[market][0], backend(body["partner"])]
         elif body["change"] in ("kill", "unkill"):
             if "partner" in body:
                 mine[0]["killed"] = body["change"] == "kill"
@@ -113,11 +110,7 @@ class MockDesk(Server):
         if body is None or not self.is_keyed(h):
             return None if body is not None else super().other(h, path, body)
         if parts[:2] == ["desk", "filings"]:
-            role = "maker" if body["action"] in ("answer", "submit") else "regulator"
-            self.rules.entries.append(
-                (body["action"], now(), role, {k: body[k] for k in ("text", "conditions") if k in body})
-            )
-            return h.answer({"_type": "filing-case", "entries": self.rules.entries})
+            return h.answer(self.act(body))
         if parts[:2] == ["desk", "phones"] and parts[-1] == "link":
             place = self.phones[parts[2]]
             place["link"] = place["phone"].link()
@@ -127,6 +120,17 @@ class MockDesk(Server):
             threading.Timer(0.6, self.replace, (parts[2], body["sold_in"])).start()
             return h.answer({"name": parts[2], "sold_in": body["sold_in"]})
         return super().other(h, path, body)
+
+    def act(self, body):
+        """Adds an entry to the case, or files a new one when it has ended."""
+        action, role = body["action"], "maker" if body["action"] == "answer" else "regulator"
+        if action == "again":
+            self.ended.append(self.rules.entries)
+            filers = [("submit", now(), filer, {}) for filer in ("maker", "provider")]
+            self.rules.entries = [("new", now(), "maker", {"id": f"DEMO-CN-2025-000{len(self.ended) + 1}"}), *filers]
+        else:
+            self.rules.entries = [*self.rules.entries, (action, now(), role, {k: body[k] for k in body if k == "text"})]
+        return whole(self.rules.entries)
 
     def replace(self, name, sold_in):
         old = self.phones[name]["phone"]

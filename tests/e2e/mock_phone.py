@@ -122,24 +122,26 @@ class MockPhone(Server):
     def candidates(self, named=""):
         """[(backend, reason)] of the assistant."""
         state = show_case(self.rules.entries)["state"]
+        is_filed = MARKETS[self.market][3] if self.market in MARKETS else False
         out = []
         for b in self.rules.backends.get(self.market, []):
+            partner = b["partner"] if b["partner"] != "own" else None
             why = "NONE"
             if self.rules.killed.get(self.market):
                 why = "FEATURE_KILLED"
-            elif MARKETS[self.market][3] and state != "approved":
+            elif is_filed and state != "approved":
                 why = "FILING_" + state.upper()
-            elif MARKETS[self.market][3] and b["partner"] not in ("", "alibaba"):
+            elif is_filed and partner not in (None, "alibaba"):
                 why = "FILING_OTHER_MODEL"
             elif b["killed"]:
                 why = "BACKEND_KILLED"
-            elif b["partner"] and self.network_off:
+            elif partner and self.network_off:
                 why = "NETWORK_OFF"
-            elif b["partner"] and b["canary_bp"] == 0:
+            elif partner and b["canary_bp"] == 0:
                 why = "CANARY_NOT_CHOSEN"
-            elif b["partner"] and self.consents.get(b["partner"]) == "never":
+            elif partner and self.consents.get(partner) == "never":
                 why = "CONSENT_NEVER"
-            elif named and b["partner"] != named:
+            elif named and partner != named:
                 why = "PARTNER_NOT_NAMED"
             out.append((b, why))
         return out
@@ -148,8 +150,8 @@ class MockPhone(Server):
         """What a step of the plan and a refused candidate have in common."""
         partner, is_filed = PARTNERS.get(backend["partner"]), MARKETS[self.market][3]
         return {
-            "candidate": f"{backend['partner'] or 'own'}:{backend['model']}",
-            "backend": backend["partner"] or "own",
+            "candidate": f"{backend['partner']}:{backend['model']}",
+            "backend": backend["partner"],
             "partner": partner and {"id": backend["partner"], "name": partner["name"], "emulated": True},
             "role": backend["role"],
             "model": backend["model"],
@@ -162,11 +164,17 @@ class MockPhone(Server):
     def decide(self, named=""):
         """The document of docs/formats/decision.md, as far as a page reads it."""
         found = self.candidates(named)
-        plan = [{**self.row(b), "needs_consent": bool(b["partner"])} for b, why in found if why == "NONE"]
+        plan = [{**self.row(b), "needs_consent": b["partner"] != "own"} for b, why in found if why == "NONE"]
         refused = [{**self.row(b), **sentence(why)} for b, why in found if why != "NONE"]
         off = sentence("NONE" if plan else refused[0]["reason"])
         policy = {"version": self.rules.version, "sha256": "c0ffee" * 10 + "beef", "demo": True}
-        head = {"decision": secrets.token_hex(16), "feature": "assistant", "market": self.market, "off": not plan, **off}
+        head = {
+            "decision": secrets.token_hex(16),
+            "feature": "assistant",
+            "market": self.market,
+            "off": not plan,
+            **off,
+        }
         return {**head, "plan": plan, "refused": refused, "policy": policy}
 
     # ---- what the page reads ----
@@ -182,6 +190,12 @@ class MockPhone(Server):
         )
 
     def get_v1_device(self, h, body):
+        if self.market == "ZZ":  # no market covers the region: no policy either
+            record = {"state": "MARKET_UNKNOWN", "expires": "2027-12-31T00:00:00Z", "demo": True}
+            return h.answer(
+                {"device": "DEMO-7f31", "sku": "DEMO-A1", "sold_in": self.sold_in, "profile": "adult", "record": record}
+                | {"market": None, "policy": None, "partners": [], "filings": [], "network": "on"}
+            )
         case, name = show_case(self.rules.entries), (
             MARKETS[self.market][0] if self.market in MARKETS else {"en": "ZZ", "zh": "ZZ"}
         )
@@ -212,7 +226,7 @@ class MockPhone(Server):
                         "features": ["assistant"],
                     }
                     for b in self.rules.backends.get(self.market, [])
-                    if b["partner"]
+                    if b["partner"] != "own"
                 ],
                 "filings": filings if self.market == "CN" else [],
             }
@@ -223,7 +237,7 @@ class MockPhone(Server):
         for name in FEATURES:
             found = self.candidates() if name in ("assistant", "chat", "summarize", "reply") else []
             open_ = [b for b, why in found if why == "NONE"]
-            partner = next((b["partner"] for b in open_ if b["partner"]), None)
+            partner = next((b["partner"] for b in open_ if b["partner"] != "own"), None)
             state = "off" if not open_ else "on" if partner else "device_only"
             why = "FEATURE_NOT_OFFERED" if not found else next((w for _, w in found if w != "NONE"), "NONE")
             out[name] = {
@@ -291,7 +305,9 @@ class MockPhone(Server):
 
     def post_v1_filings(self, h, body):
         if self.is_owner(h):
-            if body.get("_type") != "filing-case" or len(body["entries"]) < len(self.rules.entries):
+            mine, theirs = self.rules.entries, body["entries"]
+            is_shorter = theirs[0][3]["id"] == mine[0][3]["id"] and len(theirs) < len(mine)
+            if body.get("_type") != "filing-case" or is_shorter:
                 return h.refuse(409, "filing_refused", "this case is shorter than the one that is here")
             self.rules.entries = body["entries"]
             h.answer(show_case(self.rules.entries))

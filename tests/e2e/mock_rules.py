@@ -42,28 +42,23 @@ def now(plus=0):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + plus))
 
 
+def backend(partner):
+    """As the desk shows one; partner "own" is the device's model."""
+    model = PARTNERS[partner]["model"] if partner != "own" else OWN
+    role = "hand-off" if partner != "own" else "engine"
+    names = {"partner": partner, "model": model["id"], "model_name": model["name"], "role": role}
+    return {**names, "killed": False, "canary_bp": 10000}
+
+
 class Rules:
     """What the desk publishes and phones install: back ends of the assistant per market, and the case's entries."""
 
     def __init__(self):
         self.version = 3
-        self.backends = {
-            m: [{"partner": "", "model": OWN["id"], "role": "engine", "killed": False, "canary_bp": 10000}]
-            + [
-                {
-                    "partner": p,
-                    "model": PARTNERS[p]["model"]["id"],
-                    "role": "hand-off",
-                    "killed": False,
-                    "canary_bp": 10000,
-                }
-                for p in MARKETS[m][2][:1]
-            ]
-            for m in MARKETS
-        }
+        self.backends = {m: [backend("own"), backend(MARKETS[m][2][0])] for m in MARKETS}
         self.killed = {m: False for m in MARKETS}
         self.entries = [
-            ("new", "2025-01-20T09:00:00Z", "maker", {}),
+            ("new", "2025-01-20T09:00:00Z", "maker", {"id": CASE}),
             ("submit", "2025-02-11T09:00:00Z", "maker", {}),
             ("submit", "2025-02-11T10:30:00Z", "provider", {}),
         ]
@@ -130,7 +125,7 @@ def show_case(entries):
         elif action == "withdraw":
             withdrawal = {"at": at, "signer": signer(role), "text": more.get("text"), "sha256": "00" * 32}
     return {
-        "id": CASE,
+        "id": entries[0][3]["id"],
         "market": "CN",
         "state": state,
         "since": since,
@@ -140,7 +135,7 @@ def show_case(entries):
         "signers_checked": True,
         "features": ["assistant", "summarize", "reply"],
         "models": [
-            {"partner": "", "model": OWN["id"], "sha256": "1f" * 32},
+            {"partner": "own", "model": OWN["id"], "model_name": OWN["name"], "sha256": "1f" * 32},
             {"partner": "alibaba", "model": PARTNERS["alibaba"]["model"]["id"], "date": "2025-01-25"},
         ],
         "filers": {"maker": "demo-maker", "provider": "demo-provider"},

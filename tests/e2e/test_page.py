@@ -49,7 +49,7 @@ def page(daemon, tmp_path):
         browser.get(daemon.url + "/")
         wait(browser, lambda: not browser.find_element(By.ID, "banner").is_displayed())
         yield browser
-        complaints = [e for e in browser.get_log("browser")  # of states and a missing record the browser itself complains
+        complaints = [e for e in browser.get_log("browser")  # a state or a missing record is an error to the browser
                       if e["level"] == "SEVERE" and not re.search("healthz|v1/device", e["message"])]
         assert not complaints, complaints
     finally:

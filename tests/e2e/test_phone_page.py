@@ -75,7 +75,9 @@ def test_off_is_a_calm_answer_with_its_real_cause_in_both_languages(browser, mak
     say(browser, "Plan my weekend")
     wait(browser, lambda: is_shown(browser, ".off-card"))
     wait_idle(browser)
-    assert f"Case {CASE}".lower() in text_of(browser, ".off-card").lower() and "not approved" in text_of(browser, ".off-card")
+    assert f"Case {CASE}".lower() in text_of(browser, ".off-card").lower() and "not approved" in text_of(
+        browser, ".off-card"
+    )
     assert not browser.find_elements(By.CSS_SELECTOR, ".error") and not is_shown(browser, ".path")
     click(browser, ".why summary")
     assert "FILING_SUBMITTED" in text_of(browser, ".why") and "Alibaba" in text_of(browser, ".why")
@@ -108,7 +110,11 @@ def test_the_sheet_shows_exactly_what_would_leave_and_once_sends_it(browser, mak
     wait_idle(browser)
     assert phone.sent == [("openai", "I am unsure <b>what</b> to cook")]
     offer = posted(phone, "/v1/assistant")[1]
-    assert offer["consent"] == "once" and offer["earlier_turns"] == 0 and set(offer) == {"offer", "consent", "earlier_turns", "lang"}
+    assert (
+        offer["consent"] == "once"
+        and offer["earlier_turns"] == 0
+        and set(offer) == {"offer", "consent", "earlier_turns", "lang"}
+    )
     assert "ChatGPT" in text_of(browser, ".path") and "EMULATED" in text_of(browser, ".path")
     assert "bytes to ChatGPT" in text_of(browser, ".leaving") and "receipt" in text_of(browser, ".receipt-line")
     shot(browser, "phone-partner-answer")
@@ -148,7 +154,8 @@ def test_the_sheet_keeps_the_keyboard_and_its_first_key_agrees_to_nothing(browse
     seen = set()
     for _ in range(12):
         browser.switch_to.active_element.send_keys(Keys.TAB)
-        inside = "const e = document.activeElement; return [!!e.closest('#sheet') || e === document.body, e.dataset.choice ?? '']"
+        inside = """const e = document.activeElement;
+            return [!!e.closest('#sheet') || e === document.body, e.dataset.choice ?? '']"""
         is_inside, choice = browser.execute_script(inside)
         assert is_inside
         seen.add(choice)
@@ -197,11 +204,15 @@ def test_without_the_owners_link_nobody_can_agree(browser, make_phone):
 
 def test_every_word_is_there_in_both_languages(browser, make_phone):
     make_phone()
-    differ = "return Object.keys(TEXTS.en).filter(k => typeof TEXTS.en[k] !== typeof TEXTS.zh[k]).concat(" \
-             "Object.keys(TEXTS.zh).filter(k => !(k in TEXTS.en)))"
+    differ = (
+        "return Object.keys(TEXTS.en).filter(k => typeof TEXTS.en[k] !== typeof TEXTS.zh[k]).concat("
+        "Object.keys(TEXTS.zh).filter(k => !(k in TEXTS.en)))"
+    )
     assert browser.execute_script(differ) == []
-    unnamed = "return [...document.querySelectorAll('button, input, select, textarea')].filter(e => !(e.innerText || " \
-              "e.getAttribute('aria-label') || e.labels?.[0]?.innerText)).map(e => e.outerHTML)"
+    unnamed = (
+        "return [...document.querySelectorAll('button, input, select, textarea')].filter(e => !(e.innerText || "
+        "e.getAttribute('aria-label') || e.labels?.[0]?.innerText)).map(e => e.outerHTML)"
+    )
     assert browser.execute_script(unnamed) == []
 
 
@@ -215,7 +226,9 @@ def test_the_link_is_taken_out_of_the_address_and_the_session_stays_in_this_tab(
     phone = make_phone()
     assert browser.current_url == phone.url + "/"
     wait(browser, lambda: phone.sessions)
-    kept = browser.execute_script("return [sessionStorage['tandem.session'], JSON.stringify(localStorage), document.cookie]")
+    kept = browser.execute_script(
+        "return [sessionStorage['tandem.session'], JSON.stringify(localStorage), document.cookie]"
+    )
     assert kept[0] in phone.sessions and kept[0] not in kept[1] and kept[2] == ""
     assert kept[0] not in browser.page_source
     phone.sessions.clear()  # another phone has taken this place
@@ -248,7 +261,9 @@ def test_taken_back_broken_and_failed_answers(browser, make_phone):
     say(browser, "!retract please")
     wait(browser, lambda: is_shown(browser, ".retracted"))
     wait_idle(browser)
-    assert text_of(browser, ".answer .body").strip() == "" and "screening pack" in text_of(browser, ".retracted").lower()
+    assert (
+        text_of(browser, ".answer .body").strip() == "" and "screening pack" in text_of(browser, ".retracted").lower()
+    )
     say(browser, "!fail please")
     wait(browser, lambda: "it has failed" in text_of(browser, ".error"))
     wait_idle(browser)
@@ -296,13 +311,22 @@ def test_this_phone_tells_its_record_rules_and_each_features_cause(browser, make
     assert view.count("not approved") == 4
     shot(browser, "phone-device")
     find(browser, "#tab-device").send_keys(Keys.ARROW_RIGHT)
-    assert browser.switch_to.active_element.get_attribute("id") == "tab-consents" and is_shown(browser, "#view-consents")
+    assert browser.switch_to.active_element.get_attribute("id") == "tab-consents" and is_shown(
+        browser, "#view-consents"
+    )
     phone.percent = 38
     browser.refresh()
     wait(browser, lambda: "38%" in text_of(browser, "#banner"))
     shot(browser, "phone-downloading")
     phone.percent = 100
     wait(browser, lambda: not is_shown(browser, "#banner"))
+
+
+def test_a_region_without_a_market_is_a_phone_that_is_off(browser, make_phone):
+    make_phone("XX")
+    assert "Sold in XX" in text_of(browser, "#sold") and "The assistant is off" in text_of(browser, "#hello")
+    click(browser, "#tab-device")
+    assert "missing" in text_of(browser, "#view-device") and "MARKET_UNKNOWN" in text_of(browser, "#view-device")
 
 
 class Framer(Server):

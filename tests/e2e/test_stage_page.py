@@ -81,7 +81,9 @@ def test_the_whole_story(opened):
     assert text_of(browser, "#case h2") == "Submitted" and "HYPOTHETICAL" not in text_of(browser, "#case")
     assert "11 Feb 2025" in text_of(browser, ".timeline .present") and CASE in text_of(browser, "#case")
     assert "DEMO Phone Maker" in text_of(browser, ".filers") and "DEMO Model Provider" in text_of(browser, ".filers")
-    assert "In February 2025 the case was submitted; what follows is hypothetical." in text_of(browser, "#desk-regulator")
+    assert "In February 2025 the case was submitted; what follows is hypothetical." in text_of(
+        browser, "#desk-regulator"
+    )
     assert text_of(browser, "#place-left .partners") == "Alibaba\nEMULATED"
     shot(browser, "stage-1-begin")
 
@@ -116,6 +118,11 @@ def test_the_whole_story(opened):
     wait(browser, lambda: phone_text(browser, "left").count("The assistant is off on this phone") == 2)
     shot(browser, "stage-5-withdrawn")
     assert len(china.sent) == 1 and not [s for s in china.sent if s[0] == "openai"]
+    click(browser, "[data-act=file_anew]")
+    wait(browser, lambda: "DEMO-CN-2025-0002" in Select(find(browser, "#case select")).first_selected_option.text)
+    assert text_of(browser, "#case h2") == "Submitted" and wire_is_shut(browser, "left")
+    click(browser, "[data-act=approve]")
+    wait(browser, lambda: not wire_is_shut(browser, "left"))
 
 
 def test_a_question_of_the_regulator_holds_the_case_until_it_is_answered(opened):
@@ -171,7 +178,9 @@ def test_kill_switch_canary_and_faults(opened):
     wait(browser, lambda: "This device's own model" in phone_text(browser, "right", ".path"))
     click(browser, ".backends li:nth-child(2) .toggle")
     wait(browser, lambda: not wire_is_shut(browser, "right"))
-    browser.execute_script("const i = document.querySelector('.canary input'); i.value = 0; i.dispatchEvent(new Event('change'))")
+    browser.execute_script(
+        "const i = document.querySelector('.canary input'); i.value = 0; i.dispatchEvent(new Event('change'))"
+    )
     wait(browser, lambda: wire_is_shut(browser, "right"))
     assert desk.rules.backends["US"][1]["canary_bp"] == 0
     click(browser, ".backends li:last-child .toggle")
@@ -196,7 +205,11 @@ def test_travel_sim_and_forged_headers_change_nothing(opened):
     ask_both(browser, "unsure in San Francisco", by_name=True)
     wait(browser, lambda: "The assistant is off on this phone" in phone_text(browser, "left"))
     headers = next(h for path, h, _ in desk.phone("left").asked if path == "/v1/assistant")
-    assert headers["X-Forwarded-For"] == "8.8.8.8" and headers["Accept-Language"] == "en-US" and headers["X-Sold-In"] == "US"
+    assert (
+        headers["X-Forwarded-For"] == "8.8.8.8"
+        and headers["Accept-Language"] == "en-US"
+        and headers["X-Sold-In"] == "US"
+    )
     assert not desk.phone("left").sent
 
 
@@ -226,7 +239,9 @@ def test_another_market_is_another_phone(opened):
 def test_the_key_leaves_the_address_and_a_new_visit_gets_a_new_link(opened):
     desk, browser = opened
     assert browser.current_url == desk.url + "/"
-    kept = browser.execute_script("return [sessionStorage['tandem.desk'], JSON.stringify(localStorage), document.cookie]")
+    kept = browser.execute_script(
+        "return [sessionStorage['tandem.desk'], JSON.stringify(localStorage), document.cookie]"
+    )
     assert kept[0] == desk.key and desk.key not in kept[1] and kept[2] == ""
     assert not any(key in browser.page_source for p in desk.phones.values() for key in [desk.key, *p["phone"].sessions])
     for place in desk.phones.values():
@@ -269,19 +284,23 @@ def test_two_languages_dark_and_a_narrow_window(tmp_path):
 
 def test_every_word_is_there_in_both_languages_and_everything_has_a_name(opened):
     desk, browser = opened
-    differ = "return Object.keys(TEXTS.en).filter(k => typeof TEXTS.en[k] !== typeof TEXTS.zh[k]).concat(" \
-             "Object.keys(TEXTS.zh).filter(k => !(k in TEXTS.en)))"
+    differ = (
+        "return Object.keys(TEXTS.en).filter(k => typeof TEXTS.en[k] !== typeof TEXTS.zh[k]).concat("
+        "Object.keys(TEXTS.zh).filter(k => !(k in TEXTS.en)))"
+    )
     assert browser.execute_script(differ) == []
     click(browser, "#tab-maker")
-    unnamed = "return [...document.querySelectorAll('button, input, select, iframe')].filter(e => !(e.innerText || e.title || " \
-              "e.getAttribute('aria-label') || e.labels?.[0]?.innerText)).map(e => e.outerHTML)"
+    unnamed = """return [...document.querySelectorAll('button, input, select, iframe')].filter(e => !(e.innerText ||
+        e.title || e.getAttribute('aria-label') || e.labels?.[0]?.innerText)).map(e => e.outerHTML)"""
     assert browser.execute_script(unnamed) == []
 
 
 def test_motion_is_for_what_travels_and_not_when_it_is_unwanted(opened):
     desk, browser = opened
-    count = "return window.seen ?? (new MutationObserver(m => m.forEach(r => r.addedNodes.forEach(n => " \
-            "{ if (n.className?.includes?.('courier')) window.seen = (window.seen ?? 0) + 1 }))).observe(document.body, {childList: true}), 0)"
+    count = """window.seen = 0;
+        const isCourier = n => n.className?.includes?.('courier');
+        new MutationObserver(all => all.forEach(m => { window.seen += [...m.addedNodes].filter(isCourier).length }))
+            .observe(document.body, {childList: true});"""
     browser.execute_script(count)
     click(browser, "[data-act=approve]")
     wait(browser, lambda: not wire_is_shut(browser, "left"))
