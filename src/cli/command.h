@@ -103,13 +103,14 @@ int tdm__cmd_tokenize(int argc, char **argv);
 int tdm__cmd_bench(int argc, char **argv);
 int tdm__cmd_perplexity(int argc, char **argv);
 int tdm__cmd_chat(int argc, char **argv);
+int tdm__cmd_assistant(int argc, char **argv);
+int tdm__cmd_consent(int argc, char **argv);
 int tdm__cmd_serve(int argc, char **argv);
 int tdm__cmd_keygen(int argc, char **argv);
 int tdm__cmd_desk(int argc, char **argv);
 int tdm__cmd_device(int argc, char **argv);
 int tdm__cmd_filing(int argc, char **argv);
 int tdm__cmd_emulate(int argc, char **argv);
-int tdm__cmd_keygen(int argc, char **argv);
 int tdm__cmd_policy(int argc, char **argv);
 int tdm__cmd_route(int argc, char **argv);
 
