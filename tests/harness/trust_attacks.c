@@ -221,11 +221,15 @@ static void delegate_all(json_t *part)
 }
 static void delegate_other(json_t *part)
 {
-    json_object_set_new(first_delegation(part), "paths", json_pack("[s, s]", "markets/CN/*", "markets/US/*"));
+    json_object_set_new(first_delegation(part), "paths", json_pack("[s, s, s]", "markets/CN/*", "markets/CN/*/*", "markets/US/*"));
 }
 static void delegate_other_name(json_t *part)
 {
     json_object_set_new(first_delegation(part), "name", json_string("everybody"));
+}
+static void delegate_longer_name(json_t *part)
+{
+    json_object_set_new(first_delegation(part), "name", json_string("market-CNX"));
 }
 static void delegate_on(json_t *part) { json_object_set_new(first_delegation(part), "terminating", json_false()); }
 static void delegate_twice(json_t *part)
@@ -240,6 +244,7 @@ static void change_targets(trust_maker *m, void (*change)(json_t *))
 static void wrong_delegated_all(trust_maker *m) { change_targets(m, delegate_all); }
 static void wrong_delegated_other(trust_maker *m) { change_targets(m, delegate_other); }
 static void wrong_delegated_name(trust_maker *m) { change_targets(m, delegate_other_name); }
+static void wrong_delegated_longer_name(trust_maker *m) { change_targets(m, delegate_longer_name); }
 static void wrong_delegated_on(trust_maker *m) { change_targets(m, delegate_on); }
 static void format_delegated_twice(trust_maker *m) { change_targets(m, delegate_twice); }
 
@@ -433,6 +438,7 @@ const trust_attack trust_attacks[] = {
     ATTACK(wrong_delegated_all, WRONG_ROLE),
     ATTACK(wrong_delegated_other, WRONG_ROLE),
     ATTACK(wrong_delegated_name, WRONG_ROLE),
+    ATTACK(wrong_delegated_longer_name, WRONG_ROLE),
     ATTACK(wrong_delegated_on, WRONG_ROLE),
     ATTACK(forge_timestamp, SIGNATURES),
     ATTACK(forge_snapshot, SIGNATURES),

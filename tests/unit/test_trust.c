@@ -410,6 +410,39 @@ static void an_update_may_bring_only_what_is_new(void **state)
     teardown(&f);
 }
 
+/* The same version with other bytes is what the level above says it is: the new one. */
+static void a_stored_document_that_is_no_longer_named_is_not_used(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    f.m.has_hashes = true;
+    trust_maker_publish(&f.m);
+    assert_int_equal(install(&f), TDM_OK);
+    trust_maker_set(&f.m, MAKER_CN, POLICY, "two");
+    f.m.plan[MAKER_TIMESTAMP].version++;
+    f.m.plan[MAKER_SNAPSHOT].version++;
+    trust_maker_publish(&f.m);
+    assert_updates(&f);
+    assert_policy_is(&f, "two");
+    teardown(&f);
+}
+
+static void a_rotated_snapshot_key_needs_no_new_versions(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    f.m.has_hashes = true;
+    trust_maker_publish(&f.m);
+    assert_int_equal(install(&f), TDM_OK);
+    f.m.plan[MAKER_SNAPSHOT].keys[0] = 8;
+    trust_maker_publish_root(&f.m);
+    assert_updates(&f);
+    assert_int_equal(tdm__trust_n_targets(f.t), 4);
+    teardown(&f);
+}
+
 static void add_unknown(json_t *part)
 {
     json_object_set_new(part, "x-later", json_pack("{s:[i, n]}", "a", 1));
@@ -448,6 +481,8 @@ int main(void)
         cmocka_unit_test(what_a_newer_root_no_longer_allows_is_dropped_even_when_the_rest_is_withheld),
         cmocka_unit_test(a_device_takes_its_own_market_and_keeps_asking_for_it),
         cmocka_unit_test(an_update_may_bring_only_what_is_new),
+        cmocka_unit_test(a_stored_document_that_is_no_longer_named_is_not_used),
+        cmocka_unit_test(a_rotated_snapshot_key_needs_no_new_versions),
         cmocka_unit_test(members_that_tuf_may_add_are_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,17 @@ static void floors_and_time_stay_within_what_is_signed(void **state)
     teardown(&f);
 }
 
+static void what_nobody_signed_does_not_open(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    assert_int_equal(open_with(&f, "2025-07-15T", "2035-07-15T"), TDM_ERR_INTEGRITY); /* the root's expiry, the first */
+    assert_int_equal(open_with(&f, "\"markets\":{", "\"markets\":{\"HK\":\"{}\","), TDM_ERR_INTEGRITY);
+    assert_int_equal(open_with(&f, "\"edition\\\":1", "\"edition\\\":2"), TDM_ERR_INTEGRITY);
+    teardown(&f);
+}
+
 static void the_states_file_is_its_owners_alone(void **state)
 {
     (void)state;
@@ -433,6 +444,7 @@ int main(void)
         cmocka_unit_test(nothing_installed_is_not_found),
         cmocka_unit_test(a_state_changed_by_hand_is_refused_or_means_the_same),
         cmocka_unit_test(floors_and_time_stay_within_what_is_signed),
+        cmocka_unit_test(what_nobody_signed_does_not_open),
         cmocka_unit_test(the_states_file_is_its_owners_alone),
         cmocka_unit_test(a_full_disk_changes_nothing),
         cmocka_unit_test(kill_9_leaves_one_whole_version),
