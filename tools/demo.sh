@@ -276,8 +276,7 @@ desk_call() { # desk_call PATH [BODY]
 
 # Hands a phone the newest signed policy, with its owner's key: who runs this is the owner of both phones.
 hand_policy() { # hand_policy NAME
-    market=$(curl -s --max-time 5 "$(cat "$PHONES/$1/url")/v1/device" | sed -n 's/.*"market": *{"id": *"\([A-Z]*\)".*/\1/p')
-    desk_call "/desk/bundle?market=$market" >"$PHONES/$1/bundle.json"
+    desk_call /desk/bundle >"$PHONES/$1/bundle.json"
     printf 'header = "Authorization: Bearer %s"\n' "$(cat "$PHONES/$1/state/owner.key")" |
         curl -s --fail-with-body --max-time 30 -K - -H 'Content-Type: application/json' \
             --data-binary "@$PHONES/$1/bundle.json" "$(cat "$PHONES/$1/url")/v1/policy" ||

@@ -87,15 +87,16 @@ static tdm_status get_state(desk *d, tdm__http_conn *c, const json_t *body, cons
     return TDM_OK;
 }
 
-/* ?market=CN came as name. */
+/* All markets: a phone believes a state of the repository as a whole, or not at all. */
 static tdm_status get_bundle(desk *d, tdm__http_conn *c, const json_t *body, const char *name, tdm_error *err)
 {
     (void)body;
+    (void)name;
     char repo[TDM__AUTHORITY_PATH_MAX];
     tdm__buf bundle;
     tdm__authority_path(&d->authority, repo, "repo");
     tdm__buf_init(&bundle, ANSWER_BYTES_MAX);
-    tdm_status s = tdm__repository_bundle(repo, *name ? name : NULL, &bundle, err);
+    tdm_status s = tdm__repository_bundle(repo, NULL, &bundle, err);
     if (s == TDM_OK)
         answer_text(c, tdm__buf_cstr(&bundle));
     tdm__buf_fini(&bundle);
@@ -229,17 +230,11 @@ static void answer_page(tdm__http_conn *c)
                       (tdm__str){(const char *)tdm__stage_page, tdm__stage_page_len});
 }
 
-/* The name behind the path, or the market of the query. */
+/* What stands behind the path. */
 static void name_of(const tdm__http_request *q, const function *f, char out[160])
 {
-    const tdm__str market = TDM_STR("market=");
     const size_t n = strlen(f->path);
-    if (f->path[n - 1] == '/')
-        snprintf(out, 160, "%.*s", (int)(q->path.len - n), q->path.ptr + n);
-    else if (tdm__str_starts(q->query, market))
-        snprintf(out, 160, "%.*s", (int)(q->query.len - market.len), q->query.ptr + market.len);
-    else
-        out[0] = '\0';
+    snprintf(out, 160, "%.*s", (int)(q->path.len - n), q->path.ptr + n);
 }
 
 static void on_request(void *user, tdm__http_conn *c, const tdm__http_request *q)

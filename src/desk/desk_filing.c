@@ -140,11 +140,27 @@ static tdm_status next_id(const tdm__authority *a, const char *id, char out[TDM_
     TDM_FAIL(err, TDM_ERR_LIMIT, "no number up to 9999 is free after case %s", id);
 }
 
-static json_t *first_fields(const tdm__filing_case *c)
+/* What the first entry said, under a new id; NULL: out of memory. */
+static json_t *first_fields(const tdm__filing_case *c, const char *id)
 {
+    static const char *const names[] = {"market", "features", "models", "maker", "provider", "demo"};
     const json_t *entry = json_object_get(tdm__filing_case_entry(c, 0), "signed");
-    json_t *fields = json_deep_copy(json_object_get(entry, "fields"));
-    return fields ? fields : json_object();
+    json_t *fields = json_pack("{s:s}", "id", id);
+    for (size_t i = 0; fields && i < sizeof names / sizeof *names; i++)
+        json_object_set(fields, names[i], json_object_get(entry, names[i]));
+    return fields;
+}
+
+/* A section as it was filed before: the same documents by the same filer. */
+static json_t *section_fields(const tdm__filing_case *c, const char *section)
+{
+    for (size_t i = 0; i < tdm__filing_case_n_entries(c); i++) {
+        const json_t *entry = json_object_get(tdm__filing_case_entry(c, i), "signed");
+        const char *own = json_string_value(json_object_get(entry, "section"));
+        if (own && strcmp(own, section) == 0)
+            return json_pack("{s:s, s:O}", "section", section, "documents", json_object_get(entry, "documents"));
+    }
+    return NULL;
 }
 
 static const char *partner_of(const tdm__filing_case *c)
@@ -188,12 +204,11 @@ static tdm_status file_again(tdm__authority *a, const tdm__filing_case *old, int
     char *json = NULL;
     TDM_TRY(next_id(a, tdm__filing_case_id(old), id, err));
     snprintf(provider, sizeof provider, "provider-%s", partner_of(old));
-    json_t *first = first_fields(old);
-    json_t *as_maker = json_pack("{s:s, s:[]}", "section", "maker", "documents");
-    json_t *as_provider = json_pack("{s:s, s:[]}", "section", "provider", "documents");
+    json_t *first = first_fields(old, id);
+    json_t *as_maker = section_fields(old, "maker"), *as_provider = section_fields(old, "provider");
     tdm_status s = TDM_OK;
-    if (!first || !as_maker || !as_provider || json_object_set_new(first, "id", json_string(id)) != 0)
-        s = tdm__fail(err, TDM_ERR_NOMEM, "no memory for a case");
+    if (!first || !as_maker || !as_provider)
+        s = tdm__fail(err, TDM_ERR_INVAL, "case %s was never submitted by both filers", tdm__filing_case_id(old));
     if (s == TDM_OK)
         s = step(a, &c, TDM__FILING_NEW, first, "maker", now_unix_s, &json, err);
     if (s == TDM_OK)
