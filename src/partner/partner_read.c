@@ -52,7 +52,9 @@ static tdm_status take_document(tdm__partner_reading *r, tdm__str bytes, bool is
         TDM_FAIL(err, s, "%s", why.msg);
     if (s != TDM_OK)
         return tdm__partner_fail(r->call, r->result, TDM__PARTNER_NOT_API, err, "%s", why.msg);
-    if (tdm__partner_find_error(r->call->profile, r->http_status, d, &fault, code))
+    if (!json_is_object(d))
+        s = tdm__partner_fail(r->call, r->result, TDM__PARTNER_NOT_API, err, "what it sends is JSON and no object");
+    else if (tdm__partner_find_error(r->call->profile, r->http_status, d, &fault, code))
         s = fail_by_error(r, fault, code, err);
     else
         s = r->dialect->take(r, d, is_whole, err);

@@ -1,9 +1,9 @@
 /* post_once.c - one call to a partner, as a JSON document on stdin describes it; what came of it on stdout.
  *
  *   {"profile": the document of a partner profile, "messages":[..], "model":"..", "market":"..", "dns_server":"..",
- *    "decision":"..", "max_tokens":n, "cancel_after_ms":n}
+ *    "decision":"..", "max_tokens":n, "cancel_after_ms":n, "ca_pem":".."}
  *
- * The profile is what `tandem policy make` signs; here nobody signs it. Texts come with their pieces' lengths, so that
+ * The profile is what `tandem policy make` signs; here nobody signs it, and a test's own authority may stand beside it. Texts come with their pieces' lengths, so that
  * a test sees whether a character was ever cut.
  */
 #include <jansson.h>
@@ -66,14 +66,16 @@ static void print_result(const once *o, tdm_status s, const tdm__partner_result 
     json_decref(out);
 }
 
-static int run(const json_t *d, const tdm__partner_profile *profile)
+static int run(const json_t *d, const tdm__partner_profile *signed_profile)
 {
+    tdm__partner_profile profile = *signed_profile;
+    profile.endpoint.ca_pem = text_of(d, "ca_pem", NULL);
     once o = {.pieces = json_array(), .cancel_after_ms = (long)json_integer_value(json_object_get(d, "cancel_after_ms"))};
-    const tdm__partner_call call = {.profile = profile,
+    const tdm__partner_call call = {.profile = &profile,
                                     .decision_id = text_of(d, "decision", "0123456789abcdef0123456789abcdef"),
                                     .market = text_of(d, "market", "US"),
                                     .dns_server = text_of(d, "dns_server", ""),
-                                    .model = text_of(d, "model", profile->model),
+                                    .model = text_of(d, "model", profile.model),
                                     .messages = json_object_get(d, "messages"),
                                     .max_tokens = (size_t)json_integer_value(json_object_get(d, "max_tokens")),
                                     .cancel = &o.cancel,
