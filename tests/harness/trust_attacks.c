@@ -221,7 +221,8 @@ static void delegate_all(json_t *part)
 }
 static void delegate_other(json_t *part)
 {
-    json_object_set_new(first_delegation(part), "paths", json_pack("[s, s, s]", "markets/CN/*", "markets/CN/*/*", "markets/US/*"));
+    json_object_set_new(first_delegation(part), "paths",
+                        json_pack("[s, s, s]", "markets/CN/*", "markets/CN/*/*", "markets/US/*"));
 }
 static void delegate_other_name(json_t *part)
 {
