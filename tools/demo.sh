@@ -76,6 +76,7 @@ demo_inputs() {
         mkdir -p "$dir/partners" "$dir/packs"
         cp "share/markets/$m.yaml" "$dir/policy.yaml"
         cp share/packs/demo.yaml "$dir/packs/"
+        # shellcheck disable=SC2013 # ids are words
         for p in $(sed -n 's|^ *profile: partners/\([a-z0-9-]*\).yaml.*|\1|p' "$dir/policy.yaml"); do
             port=$(emulator_port "$p")
             sed "s/port: *[0-9][0-9]*/port: ${port:-1}/" "share/demo/partners/$p.yaml" >"$dir/partners/$p.yaml"
@@ -287,7 +288,7 @@ hand_policy() { # hand_policy NAME
 # The key never becomes an argument, a policy's text or a log line: it lies in a file (0600) that the profile names.
 make_live() { # make_live PARTNER
     partner=$1
-    [ -f "share/partners/$partner.yaml" ] || die "live: $partner is none of $(ls share/partners | sed 's/.yaml//' | tr '\n' ' ')"
+    [ -f "share/partners/$partner.yaml" ] || die "live: $partner is none of share/partners/*.yaml"
     variable=$(sed -n 's/^key_ref: *env:\([A-Z0-9_]*\).*/\1/p' "share/partners/$partner.yaml")
     eval "secret=\${$variable:-}"
     [ -n "$secret" ] || die "live: set $variable to your key at $partner"

@@ -167,7 +167,8 @@ class Demo:
         """The stand-in's log of requests."""
         path = self.run / "emulators.log"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [r for r in map(json.loads, lines) if r["partner"] == partner and r.get("path", "").endswith("completions")]
+        return [r for r in map(json.loads, lines)
+                if r["partner"] == partner and r.get("path", "").endswith("completions")]
 
     def stop(self):
         if self.process.poll() is None:
