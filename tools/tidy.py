@@ -439,11 +439,12 @@ def public_headers(tree):
 
 
 def shell(tree):
-    scripts = [(n, t) for n, t in tree.files.items() if n == "dev" or n.startswith(".ci/")]
+    scripts = [(n, t) for n, t in tree.files.items() if n == "dev" or n.startswith(".ci/") or n.endswith(".sh")]
     for name, text in scripts:
+        is_posix = text.startswith("#!/bin/sh") or name.endswith(".sh")
         for program in (
-            ["dash", "-n"] if text.startswith("#!/bin/sh") else ["bash", "-n"],
-            ["shellcheck", "-s", "sh" if text.startswith("#!/bin/sh") else "bash", "-"],
+            ["dash", "-n"] if is_posix else ["bash", "-n"],
+            ["shellcheck", "-s", "sh" if is_posix else "bash", "-"],
         ):
             if not shutil.which(program[0]):
                 continue
