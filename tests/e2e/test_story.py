@@ -3,11 +3,12 @@
 One demonstration for the whole file; the tests run in order, each goes on where the one before has stopped.
 """
 import json
+import subprocess
 
 import pytest
 
 from api_fixtures import TANDEM, weights
-from demo_fixtures import Demo, call
+from demo_fixtures import ROOT, Demo, call
 
 pytestmark = pytest.mark.skipif(not TANDEM.exists() or not weights("qwen2.5-coder-0.5b-instruct-q4_k_m"),
                                 reason="the program or the weights of qwen2.5-coder-0.5b are not here")
@@ -204,6 +205,22 @@ def test_another_market_is_another_phone(demo):
     demo.wait(lambda: demo.phone_is("left", "HK"), 60, "the other phone did not come")
     after = demo.left.get("/v1/device")
     assert after["market"]["id"] == "HK" and after["device"] != before["device"]
+
+
+def test_a_stand_in_gives_way_to_the_real_partner_by_a_signed_policy(demo):
+    """Nothing is sent: what a yes would do is the real partner's to see."""
+    secret = "sk-demo-not-a-key-of-anybody"
+    r = subprocess.run([ROOT / "dev", "live", "openai"], cwd=ROOT, capture_output=True, text=True, timeout=120,
+                       env=dict(demo.environment, OPENAI_API_KEY=secret))
+    assert r.returncode == 0, r.stderr
+    offer = demo.right.ask("Ask ChatGPT: what is the capital of Italy?").one("offer")
+    assert not offer["partner"]["emulated"] and offer["partner"]["region"] == "the United States"
+    assert "EMULATED" not in json.dumps(offer)
+    kept = demo.run / "secrets" / "openai"
+    assert kept.read_text() == secret and kept.stat().st_mode & 0o777 == 0o600
+    for path in demo.run.rglob("*"):
+        if path.is_file() and path != kept and "cache" not in path.parts:
+            assert secret.encode() not in path.read_bytes(), path
 
 
 def test_the_desk_wants_its_key(demo):
