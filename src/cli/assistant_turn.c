@@ -84,8 +84,18 @@ static void show_text(tdm__assistant_turn *t, const json_t *data, const tdm__ass
     const json_t *text = json_object_get(data, "text");
     if (!json_is_true(json_object_get(data, "label")))
         tdm__buf_append(&t->answer, json_string_value(text), json_string_length(text));
-    if (!v->json)
-        put_text(v, json_string_value(text), json_string_length(text));
+    if (v->json)
+        return;
+    put_text(v, json_string_value(text), json_string_length(text));
+    t->line_is_open = true;
+}
+
+static void end_line(tdm__assistant_turn *t, const tdm__assistant_view *v)
+{
+    if (t->line_is_open)
+        putc('\n', v->out);
+    t->line_is_open = false;
+    fflush(v->out); /* before a note overtakes it on a terminal */
 }
 
 static void show_note(const char *event, const json_t *data, const tdm__assistant_view *v)
@@ -93,13 +103,13 @@ static void show_note(const char *event, const json_t *data, const tdm__assistan
     if (!v->notes)
         return;
     if (strcmp(event, "retract") == 0)
-        fprintf(v->notes, "\nwhat was shown is taken back: %s\n", get(data, "text"));
+        fprintf(v->notes, "what was shown is taken back: %s\n", get(data, "text"));
     else if (strcmp(event, "receipt") == 0)
-        fprintf(v->notes, "\nreceipt %s: %s to %s (%s), %lld bytes sent\n", get(data, "id"), get(data, "what"),
+        fprintf(v->notes, "receipt %s: %s to %s (%s), %lld bytes sent\n", get(data, "id"), get(data, "what"),
                 get(data, "partner"), get(data, "model"),
                 (long long)json_integer_value(json_object_get(data, "bytes_sent")));
     else if (strcmp(event, "error") == 0)
-        fprintf(v->notes, "\n%s: %s\n", get(data, "code"), get(data, "text"));
+        fprintf(v->notes, "%s: %s\n", get(data, "code"), get(data, "text"));
     else if (strcmp(event, "done") == 0 && get(data, "text")[0] != '\0')
         fprintf(v->notes, "%s\n", get(data, "text"));
 }
@@ -126,10 +136,10 @@ static void show(tdm__assistant_turn *t, const json_t *item, const tdm__assistan
         keep(&t->done, data);
     if (strcmp(event, "retract") == 0)
         tdm__buf_clear(&t->answer);
-    if (strcmp(event, "done") == 0 && t->answer.len > 0 && !v->json)
-        putc('\n', v->out);
-    if (!v->json)
+    if (strcmp(event, "text") != 0 && !v->json) {
+        end_line(t, v);
         show_note(event, data, v);
+    }
     fflush(v->out);
 }
 

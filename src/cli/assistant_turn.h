@@ -15,6 +15,7 @@ typedef struct tdm__assistant_turn {
     tdm__buf answer; /* all of the text without the label, after run; "" when it was taken back */
     json_t *offer;   /* the last one, or NULL; after run, as done */
     json_t *done;
+    bool line_is_open; /* text was written and no line end after it */
 } tdm__assistant_turn;
 
 typedef struct tdm__assistant_view {

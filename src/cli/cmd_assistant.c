@@ -174,10 +174,21 @@ static int converse(talk *k)
     return code;
 }
 
+/* What the model is called to people: never a path. */
+static tdm_status name_model(const talk *k, char *name, size_t cap, tdm_error *err)
+{
+    tdm__bring b = {.common = &k->common, .model = k->model};
+    tdm_status s = tdm__bring_choose(&b, err);
+    snprintf(name, cap, "%s", b.name);
+    tdm__bring_fini(&b);
+    return s;
+}
+
 static tdm_status load(talk *k, tdm_error *err)
 {
-    char path[1024];
+    char path[1024], name[TDM__CATALOGUE_NAME_MAX + 1];
     TDM_TRY(tdm__command_model_path(&k->common, k->model, path, sizeof path, err));
+    TDM_TRY(name_model(k, name, sizeof name, err));
     k->messages = json_array();
     if (!k->messages)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a conversation");
@@ -189,7 +200,7 @@ static tdm_status load(talk *k, tdm_error *err)
                                    .n_slots = k->common.n_parallel};
     TDM_TRY(tdm__device_open(k->common.home.state, k->record, &k->device, err));
     TDM_TRY(tdm__service_create(k->device, &k->service, err));
-    TDM_TRY(tdm__service_load(k->service, path, k->model, &o, err));
+    TDM_TRY(tdm__service_load(k->service, path, name, &o, err));
     return tdm__assistant_create(k->service, k->device, &k->assistant, err);
 }
 

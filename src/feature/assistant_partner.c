@@ -46,6 +46,8 @@ static const char *outcome_of(const tdm__event *ev)
     case TDM__END_CANCELLED:
         return "cancelled";
     default:
+        if (ev->reason != TDM__REASON_NONE)
+            return "cancelled"; /* rules or consent have changed */
         return ev->partner->fault == TDM__PARTNER_CUT ? "cut" : "failed";
     }
 }

@@ -92,12 +92,33 @@ static const tdm__plan_step *step_of(const tdm__event *ev)
     return NULL;
 }
 
+/* Where the policy leaves open which file answers ("any"), it is the one that is loaded. */
 static json_t *model_of(const tdm__event *ev, const tdm__plan_step *step)
 {
     const tdm__policy_backend *b = step ? step->candidate->backend : NULL;
-    const char *id = b && b->model && b->model[0] != '\0' ? b->model : ev->model_name;
-    const char *name = b && b->model_name && b->model_name[0] != '\0' ? b->model_name : id;
-    return json_pack("{s:s, s:s}", "id", id, "name", name);
+    if (!b || (!b->partner && strcmp(b->model, "any") == 0))
+        return json_pack("{s:s, s:s}", "id", ev->model_name, "name", ev->model_name);
+    return json_pack("{s:s, s:s}", "id", b->model, "name", b->model_name);
+}
+
+/* Why the partner that was named is not the one that answers, or NULL when it was not refused. */
+static const tdm__refusal *refusal_of_named(const tdm__answer *w, const tdm__decision *d)
+{
+    for (size_t i = 0; w->named[0] != '\0' && i < d->n_refused; i++) {
+        const tdm__policy_partner *p = d->refused[i].candidate->backend->partner;
+        if (p && strcmp(p->id, w->named) == 0)
+            return &d->refused[i];
+    }
+    return NULL;
+}
+
+static void put_decision(const tdm__answer *w, const tdm__decision *d, const tdm__refusal *r, char *out, size_t cap)
+{
+    tdm__buf b;
+    tdm__buf_init(&b, cap - 1);
+    tdm__decision_sentence(d, r, w->language, &b);
+    snprintf(out, cap, "%s", tdm__buf_cstr(&b));
+    tdm__buf_fini(&b);
 }
 
 /* A sentence for the end: what was noted on the way, else why it is off or was stopped. */
@@ -109,13 +130,13 @@ static void put_sentence(const tdm__answer *w, const tdm__event *ev, char *out, 
     if (ev->end == TDM__END_STOPPED_BY_SCREEN) {
         put_reason(w, ev, ev->reason, out, cap);
     } else if (ev->end == TDM__END_OFF) {
-        tdm__buf b;
-        tdm__buf_init(&b, cap - 1);
-        tdm__decision_sentence(ev->decision, NULL, w->language, &b);
-        snprintf(out, cap, "%s", tdm__buf_cstr(&b));
-        tdm__buf_fini(&b);
+        put_decision(w, ev->decision, NULL, out, cap);
     } else if (ev->decision->named != TDM__REASON_NONE) {
         put_reason(w, ev, ev->decision->named, out, cap);
+    } else {
+        const tdm__refusal *r = refusal_of_named(w, ev->decision);
+        if (r)
+            put_decision(w, ev->decision, r, out, cap);
     }
 }
 

@@ -355,6 +355,10 @@ static void never_sends_nothing_and_asks_no_more(void **state)
     ask("ask ChatGPT who won");
     assert_string_equal(get(t.done, "state"), "answered");
     assert_string_equal(t.source, "own");
+    assert_non_null(strstr(get(t.done, "text"), "not sure"));
+    tdm__fake.own_unsure_at = -1;
+    ask("ask ChatGPT who won");
+    assert_non_null(strstr(get(t.done, "text"), "never to ChatGPT"));
     assert_int_equal(tdm__fake_n_sent(), before);
 }
 
@@ -567,6 +571,7 @@ static void a_consent_taken_back_ends_the_answer(void **state)
     assert_string_equal(t.order, "DTPE."); /* no other model steps in, nothing is taken back */
     assert_string_equal(get(t.error, "code"), "consent_revoked");
     assert_string_equal(t.text, "Part");
+    assert_string_equal(get(t.receipt, "outcome"), "cancelled");
     assert_int_equal(n_receipts(), 1);
 }
 
