@@ -13,11 +13,12 @@ const ACTION_STATE = {
 };
 let shownCase = "";
 
-/* The one that was chosen; else a case of the phones that stand here, one that has not ended, the newest. */
+/* The one that was chosen; else a case of the phones that stand here, of the device's own model, not ended, newest. */
 function currentCase() {
   const cases = stageState?.cases ?? [];
   const here = places.map(p => marketOf(p.soldIn)?.id);
-  const rank = c => (here.includes(c.market) ? 2 : 0) + (ENDS.includes(c.state) ? 0 : 1);
+  const isOwn = c => c.models.some(m => !m.partner);
+  const rank = c => (here.includes(c.market) ? 4 : 0) + (isOwn(c) ? 2 : 0) + (ENDS.includes(c.state) ? 0 : 1);
   const best = cases.reduce((a, b) => (a && rank(a) > rank(b) ? a : b), null);
   return cases.find(c => c.id === shownCase) ?? best;
 }
@@ -92,6 +93,12 @@ function questionList(c) {
   return list;
 }
 
+/* Several cases of a market differ in whose model they are for. */
+function caseName(c) {
+  const partners = c.models.filter(m => m.partner).map(m => nameOfPartner(m.partner));
+  return [c.id, ...partners].join(" · ");
+}
+
 function showCase() {
   const c = currentCase(),
     over = group("p", "over", label("span", "", "case_over"));
@@ -103,7 +110,7 @@ function showCase() {
   if (cases.length > 1) {
     const pick = make("select");
     pick.setAttribute("aria-label", t("case_over"));
-    pick.append(...cases.map(other => new Option(other.id, other.id)));
+    pick.append(...cases.map(other => new Option(caseName(other), other.id)));
     pick.value = c.id;
     pick.onchange = () => {
       shownCase = pick.value;
@@ -188,7 +195,7 @@ async function act(c, word, actions, words) {
       );
     }
     words.value = "";
-    if (actions.includes("again")) shownCase = "";
+    shownCase = actions.includes("again") ? "" : c.id;
     await readState();
     await hand(c.market, t(word), { do: "filing", case: whole.case ?? whole }, $("case"));
   } catch (problem) {

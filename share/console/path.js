@@ -161,7 +161,7 @@ function showUnder(run) {
   const labelText = run.label || (typeof run.done?.label === "string" ? run.done.label : "");
   const label = labelText && run.text ? make("p", "label-line", labelText) : null;
   const says =
-    isOff(run) || run.retract || run.problem
+    isOff(run) || run.retract || run.problem || run.offer
       ? ""
       : sentence(run.done) || (run.done?.state === "declined" && !run.text ? t("declined") : "");
   const nodes = [

@@ -59,6 +59,7 @@ function seatPhone(place, phone) {
       isOwner: false,
       lies: { travel: false, sim: false, spoof: false },
     });
+    place.part(".proof").textContent = "";
     loadFrame(place, phone.link);
   } else if (phone.link && phone.link !== place.link && !place.isOwner) {
     loadFrame(place, phone.link);
@@ -92,6 +93,7 @@ function showVeil(place, on, soldIn) {
 async function replacePhone(place, soldIn) {
   if (!soldIn || soldIn === place.soldIn) return;
   place.wants = soldIn;
+  shownCase = "";
   showVeil(place, true, soldIn);
   try {
     await desk(`desk/phones/${place.name}`, { sold_in: soldIn });
