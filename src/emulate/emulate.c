@@ -76,11 +76,12 @@ static tdm_status put_up(tdm__emulator *e, const tdm__emulated *wanted, tdm__emu
     return tdm__http_server_listen(s->server, &s->address, err);
 }
 
-static tdm_status start_loading(run *r, tdm_error *err)
+static tdm_status announce_and_load(run *r, tdm_error *err)
 {
-    tdm__emulator *e = &r->emulator;
-    TDM_TRY(tdm__device_open(r->options->state_dir, "", &e->device, err));
-    TDM_TRY(tdm__service_create(e->device, &e->service, err));
+    const tdm__emulator *e = &r->emulator;
+    for (size_t i = 0; i < e->n_stand_ins; i++)
+        fprintf(stderr, "tandem: emulating %s on http://%s:%u\n", e->stand_ins[i].vendor->id,
+                e->stand_ins[i].address.host, (unsigned)e->stand_ins[i].address.port);
     int rc = tdm__thread_start(&r->loader, loader_main, r);
     if (rc != 0)
         return tdm__fail_os(err, rc, "cannot start the thread that loads the model");
@@ -102,11 +103,9 @@ static tdm_status set_up(run *r, tdm_error *err)
         TDM_TRY(put_up(e, &o->partners[i], fault, err));
     TDM_TRY(tdm__loop_on_signal(e->loop, SIGTERM, signalled, r, err));
     TDM_TRY(tdm__loop_on_signal(e->loop, SIGINT, signalled, r, err));
-    TDM_TRY(start_loading(r, err));
-    for (size_t i = 0; i < e->n_stand_ins; i++)
-        fprintf(stderr, "tandem: emulating %s on http://%s:%u\n", e->stand_ins[i].vendor->id,
-                e->stand_ins[i].address.host, (unsigned)e->stand_ins[i].address.port);
-    return TDM_OK;
+    TDM_TRY(tdm__device_open(o->state_dir, "", &e->device, err));
+    TDM_TRY(tdm__service_create(e->device, &e->service, err));
+    return announce_and_load(r, err);
 }
 
 /* ---- down ---- */
