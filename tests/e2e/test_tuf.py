@@ -5,6 +5,7 @@ The attacks of TUF's specification: test_tuf_attacks.py.
 
 import datetime
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -16,7 +17,7 @@ import pytest
 
 pytest.importorskip("tuf", reason="python-tuf is not installed: tests/requirements.txt")
 
-from authority import ORDER, Authority, Thief
+from authority import Authority, Thief
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import DownloadHTTPError, RepositoryError
@@ -386,66 +387,112 @@ def test_demo_never_changes(authority):
 
 # killed
 
-
-def run_and_kill(tandem, args, delay_s):
-    p = subprocess.Popen([tandem.program, *map(str, args)], env=tandem.env, stdout=-3, stderr=-3)
-    time.sleep(delay_s)
-    p.kill()
-    p.wait()
+WRITES = "mkdir linkat write fchmod fsync rename renameat2 unlinkat unlink rmdir".split()
 
 
-def duration_of(run):
+def killed_at_random(tandem, args):
+    """A whole run, then 40 that are killed somewhere on their way; yields after each."""
     start = time.monotonic()
-    run()
-    return time.monotonic() - start
+    tandem.run(*args)
+    longest = time.monotonic() - start
+    yield "whole"
+    for i in range(40):
+        p = subprocess.Popen([tandem.program, *map(str, args)], env=tandem.env, stdout=-3, stderr=-3)
+        time.sleep(random.Random(i).uniform(0, 1.2 * longest))
+        p.kill()
+        p.wait()
+        yield i
 
 
-def test_kill_9_while_signing_leaves_the_old_repository_or_the_new_one(authority, tandem):
-    """The hardest step: root, timestamp and snapshot keys change at once."""
+def killed_before_each_write(tandem, args):
+    """Kills a run before its first mkdir, its second one, .. and so for each call that changes the disk."""
+    for call in WRITES:
+        for n in range(1, 100):
+            inject = f"inject={call}:signal=SIGKILL:when={n}"
+            trace = ["strace", "-f", "-qqq", "-o", os.devnull, "-e", f"trace={call}", "-e", inject]
+            run = [*trace, tandem.program, *map(str, args)]
+            code = subprocess.run(run, env=tandem.env, stdout=-3, stderr=-3, check=False).returncode
+            yield f"{call} {n}"
+            if code == 0:
+                break
+            assert code == -9, (call, n, code)
+
+
+WAYS = [
+    killed_at_random,
+    pytest.param(
+        killed_before_each_write,
+        marks=pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed"),
+    ),
+]
+
+
+@pytest.fixture
+def rotation(authority):
+    """The hardest step: root, targets, snapshot and timestamp keys change at once. The last signature is missing."""
     authority.release()
-    first = authority.path / "first.root.json"
-    shutil.copy(authority.first_root, first)
+    shutil.copytree(authority.repo, authority.path / "published")
     for role in ("timestamp", "snapshot", "targets"):
         authority.roles[role] = ([f"{role}-b"], *authority.roles[role][1:])
     authority.write_roles()
     authority.change_policy()
     authority.make()
     authority.sign_all(but_timestamp=True)
-    before = authority.path / "before"
-    shutil.copytree(authority.repo, before)
-    key = authority.input / "keys" / "timestamp-b.key"
-    sign = ("policy", "sign", "--repo", authority.repo, "--role", "timestamp", "--key", key)
-    verify = ("verify", "--repo", authority.repo, "--root", first, "--json")
-    longest = duration_of(lambda: tandem.run(*sign))
+    shutil.copytree(authority.repo, authority.path / "waiting")
+    return authority
+
+
+@pytest.mark.parametrize("killed", WAYS)
+def test_a_killed_publication_leaves_the_old_repository_or_the_new_one(rotation, tandem, killed):
+    a = rotation
+    first = a.path / "published" / "metadata" / "1.root.json"
+    key = a.input / "keys" / "timestamp-b.key"
+    sign = ("policy", "sign", "--repo", a.repo, "--role", "timestamp", "--key", key)
+    verify = ("verify", "--repo", a.repo, "--root", first, "--json")
+
+    def begin_again():
+        shutil.rmtree(a.repo)
+        shutil.copytree(a.path / "waiting", a.repo)
+
     seen = {1: 0, 2: 0}
-    for i in range(40):
-        shutil.rmtree(authority.repo)
-        shutil.copytree(before, authority.repo)
-        run_and_kill(tandem, sign, random.Random(i).uniform(0, 1.2 * longest))
-        found = json.loads(authority.done(*verify))
-        assert found["version"] == found["markets"]["CN"]["version"]
+    begin_again()
+    for step in killed(tandem, sign):
+        found = json.loads(a.done(*verify))
+        assert found["version"] == found["markets"]["CN"]["version"], step
         seen[found["version"]] += 1
-        if found["version"] == 1:
-            assert tandem.run(*sign)[0] == 0  # nothing that was left stands in the way
-            assert json.loads(authority.done(*verify))["version"] == 2
+        if found["version"] == 1:  # nothing that was left stands in the way
+            assert tandem.run(*sign)[0] == 0, step
+            assert json.loads(a.done(*verify))["version"] == 2, step
+        begin_again()
+    print(f"old {seen[1]}, new {seen[2]}")
     assert seen[1] > 0, "no kill came in time"
 
 
-def test_kill_9_while_updating_leaves_the_old_state_or_the_new_one(authority, tandem):
-    authority.release()
-    authority.install()
+@pytest.mark.parametrize("killed", WAYS)
+def test_a_killed_update_leaves_the_old_state_or_the_new_one(rotation, tandem, killed):
+    a = rotation
+    a.sign("timestamp", "timestamp-b")
+    published = a.path / "published"
+    a.done("install", "--repo", published, "--root", published / "metadata" / "1.root.json")
     state = tandem.home / "state" / "policy.json"
     old = state.read_bytes()
-    authority.change_policy()
-    authority.release()
-    update = ("policy", "update", "--repo", authority.repo)
-    longest = duration_of(lambda: tandem.run(*update))
     seen = {1: 0, 2: 0}
-    for i in range(40):
-        state.write_bytes(old)
-        run_and_kill(tandem, update, random.Random(i).uniform(0, 1.2 * longest))
-        found = authority.trusted()
-        assert found["version"] == found["markets"]["CN"]["version"]
+    for step in killed(tandem, ("policy", "update", "--repo", a.repo)):
+        found = a.trusted()
+        assert found["version"] == found["markets"]["CN"]["version"], step
         seen[found["version"]] += 1
-    assert authority.update()[0] == 0 and authority.trusted()["version"] == 2
+        state.write_bytes(old)
+    assert a.update()[0] == 0 and a.trusted()["version"] == 2
+    print(f"old {seen[1]}, new {seen[2]}")
     assert seen[1] > 0, "no kill came in time"
+
+
+@pytest.mark.parametrize("killed", WAYS)
+def test_a_killed_make_leaves_the_repository_and_can_be_run_again(authority, tandem, killed):
+    authority.release()
+    authority.change_policy()
+    for step in killed(tandem, ("policy", "make", "--in", authority.input, "--repo", authority.repo)):
+        assert published(authority)["market-CN"]["version"] == 1, step
+        assert authority.verify()[0] == 0
+    authority.release()
+    assert published(authority)["market-CN"]["version"] == 2
