@@ -135,7 +135,7 @@ def show_case(entries):
         "signers_checked": True,
         "features": ["assistant", "summarize", "reply"],
         "models": [
-            {"partner": "own", "model": OWN["id"], "model_name": OWN["name"], "sha256": "1f" * 32},
+            {"partner": "", "model": OWN["id"], "sha256": "1f" * 32},
             {"partner": "alibaba", "model": PARTNERS["alibaba"]["model"]["id"], "date": "2025-01-25"},
         ],
         "filers": {"maker": "demo-maker", "provider": "demo-provider"},
