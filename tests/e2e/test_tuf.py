@@ -374,6 +374,21 @@ def test_a_target_beyond_its_limit_is_refused(authority):
     assert code == 1 and "1048576 are the most" in err
 
 
+def test_show_tells_what_is_installed_and_one_markets_policy(authority):
+    code, _, err = authority.run("show")
+    assert code == 1 and "no policy is installed" in err
+    authority.release()
+    authority.install()
+    found = authority.trusted()
+    assert found["demo"] and not found["suspect"] and found["markets"]["US"]["state"] == "in_time"
+    cn = json.loads(authority.done("show", "--market", "CN", "--json"))
+    assert cn["policy"]["market"] == "CN" and cn["sha256"] == found["targets"]["markets/CN/policy.json"]["sha256"]
+    text = authority.done("show", "--market", "CN")
+    assert "alibaba" in text and "EMULATED" in text and "a demonstration's" in text
+    code, _, err = authority.run("show", "--market", "JP")
+    assert code == 1 and "JP" in err
+
+
 def test_demo_never_changes(authority):
     authority.release()
     authority.demo = False
