@@ -24,8 +24,8 @@ DEMO_EMULATED="alibaba openai baidu deepseek tencent"
 
 # ---- the authority
 
-demo_key() { # demo_key NAME: a pair under keys/, once
-    [ -f "$AUTHORITY/keys/$1.key" ] || $TANDEM keygen --quiet --out "$AUTHORITY/keys/$1" >/dev/null
+demo_key() { # demo_key NAME: a pair under keys/
+    $TANDEM keygen --quiet --out "$AUTHORITY/keys/$1" >/dev/null
 }
 
 demo_role() { # demo_role NAME THRESHOLD DAYS KEY..: one role of roles.yaml
@@ -84,13 +84,14 @@ demo_inputs() {
     done
 }
 
-demo_publish() { # makes and signs what in/ says
-    $TANDEM policy make --quiet --in "$AUTHORITY/in" --repo "$AUTHORITY/repo"
+demo_publish() { # makes and signs what in/ says; the whole must verify
+    $TANDEM policy make --quiet --in "$AUTHORITY/in" --repo "$AUTHORITY/repo" >/dev/null
     for k in root-1 root-2; do demo_sign root $k; done
     demo_sign targets targets
     for m in $DEMO_MARKETS; do demo_sign "market-$m" "market-$m"; done
     demo_sign snapshot snapshot
     demo_sign timestamp timestamp
+    $TANDEM policy verify --quiet --repo "$AUTHORITY/repo" --root "$AUTHORITY/repo/metadata/1.root.json" >/dev/null
 }
 
 demo_sign() { # demo_sign ROLE KEY
@@ -116,27 +117,25 @@ demo_case() {
     done
 }
 
+# Anew at each start: the story begins in February 2025, with the case submitted.
 make_authority() {
-    if [ ! -f "$AUTHORITY/desk.key" ]; then
-        say "making the demonstration's authority"
-        mkdir -p "$AUTHORITY/keys" "$AUTHORITY/in" "$AUTHORITY/cases" "$AUTHORITY/phones" "$AUTHORITY/emulators"
-        chmod 700 "$AUTHORITY"
-        for k in root-1 root-2 root-3 targets snapshot timestamp maker; do demo_key $k; done
-        for m in $DEMO_MARKETS; do
-            demo_key "market-$m"
-            demo_key "regulator-$m"
-        done
-        for p in $DEMO_PROVIDERS; do demo_key "provider-$p"; done
-        demo_inputs
-        demo_publish
-        demo_case "$DEMO_MODEL" DEMO-CN-2025-0001 2025-02-11 alibaba qwen-max 2025-01-25 \
-            chat assistant proofread rewrite summarize reply
-        demo_case "" DEMO-CN-2025-0002 2025-02-13 baidu ernie-demo 2025-02-13 assistant # so that a swap can be tried
-        od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$AUTHORITY/desk.key"
-        chmod 600 "$AUTHORITY/desk.key"
-    else
-        demo_publish
-    fi
+    say "making the demonstration's authority"
+    rm -rf "$AUTHORITY"
+    mkdir -p "$AUTHORITY/keys" "$AUTHORITY/in" "$AUTHORITY/cases" "$AUTHORITY/phones" "$AUTHORITY/emulators"
+    chmod 700 "$AUTHORITY"
+    for k in root-1 root-2 root-3 targets snapshot timestamp maker; do demo_key $k; done
+    for m in $DEMO_MARKETS; do
+        demo_key "market-$m"
+        demo_key "regulator-$m"
+    done
+    for p in $DEMO_PROVIDERS; do demo_key "provider-$p"; done
+    demo_inputs
+    demo_publish
+    demo_case "$DEMO_MODEL" DEMO-CN-2025-0001 2025-02-11 alibaba qwen-max 2025-01-25 \
+        chat assistant proofread rewrite summarize reply
+    demo_case "" DEMO-CN-2025-0002 2025-02-13 baidu ernie-demo 2025-02-13 assistant # so that a swap can be tried
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$AUTHORITY/desk.key"
+    chmod 600 "$AUTHORITY/desk.key"
 }
 
 # ---- phones
