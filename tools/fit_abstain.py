@@ -71,7 +71,8 @@ def wait_until_ready(seconds=60):
 
 
 def measure(tandem, model, name):
-    daemon = subprocess.Popen([tandem, "serve", "-m", model, "--listen", f"127.0.0.1:{PORT}"], stdout=subprocess.DEVNULL)
+    serve = [tandem, "serve", "-m", model, "--listen", f"127.0.0.1:{PORT}"]
+    daemon = subprocess.Popen(serve, stdout=subprocess.DEVNULL)
     try:
         wait_until_ready()
         with open(FOLDER / f"{name}.jsonl", "w", encoding="utf-8") as out:

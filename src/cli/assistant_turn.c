@@ -1,5 +1,5 @@
-/* assistant_turn.c - see assistant_turn.h. Each event becomes one object {"event":..,"data":..} in a queue; the caller's
- * thread writes them. A text that a partner sent cannot steer a terminal: control characters become '?'. */
+/* assistant_turn.c - see assistant_turn.h. Each event becomes one object {"event":..,"data":..} in a queue; the
+ * caller's thread writes them. A text that a partner sent cannot steer a terminal: control characters become '?'. */
 #include "cli/assistant_turn.h"
 
 #include <pthread.h>

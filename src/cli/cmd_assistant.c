@@ -71,7 +71,8 @@ static void print_offer(const talk *k, const json_t *offer)
             json_is_object(filing) ? get(filing, "id") : "none is asked for in this market",
             json_is_true(json_object_get(filing, "hypothetical")) ? " (hypothetical)" : "");
     fprintf(stderr, "  leaves   %lld bytes, SHA-256 %s\n  %s\n",
-            (long long)json_integer_value(json_object_get(leaves, "bytes")), get(leaves, "sha256"), get(leaves, "body"));
+            (long long)json_integer_value(json_object_get(leaves, "bytes")), get(leaves, "sha256"),
+            get(leaves, "body"));
     fprintf(stderr, "  no identifier of you or this device; %zu earlier turns stay here\n\n", n_earlier);
 }
 

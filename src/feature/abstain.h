@@ -13,7 +13,8 @@
 
 #include "base/str.h"
 
-enum { TDM__ABSTAIN_TOKENS = 24, TDM__ABSTAIN_TOP = 5 }; /* the rule decides after so many, or at the end of a shorter answer */
+/* The rule decides after so many tokens, or at the end of a shorter answer; by so many candidates a place. */
+enum { TDM__ABSTAIN_TOKENS = 24, TDM__ABSTAIN_TOP = 5 };
 
 typedef struct tdm__abstain_rule {
     const char *model;         /* catalogue name, or its beginning */

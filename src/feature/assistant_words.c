@@ -16,8 +16,8 @@ static const pair words[TDM__WORDS_N] = {
     [TDM__WORDS_PARTNER_FAILED] = {"%P did not answer, so this device's own model did", "%P没有回答，因此由本机模型作答"},
     [TDM__WORDS_OFFER_NAMED] = {"you named %P; nothing has been sent yet", "您指名了%P；目前没有发送任何内容"},
     [TDM__WORDS_OFFER_POLICY] = {"%P can answer this; nothing has been sent yet", "%P可以回答；目前没有发送任何内容"},
-    [TDM__WORDS_OFFER_TOO_LONG] = {"the text is too long for this device's model, %P can read it; nothing has been sent "
-                                   "yet",
+    [TDM__WORDS_OFFER_TOO_LONG] = {"the text is too long for this device's model, %P can read it; nothing has been "
+                                   "sent yet",
                                    "文本超出本机模型的可读长度，%P可以处理；目前没有发送任何内容"},
     [TDM__WORDS_OFFER_ABSTAINED] = {"this device's model would rather not answer, %P can be asked; nothing has been "
                                     "sent yet",

@@ -1,5 +1,5 @@
-/* test_abstain.c - the rule over recorded answers of real models: the rates in docs/internals/abstain.md come out again,
- * without a model; and the rule's own corners. */
+/* test_abstain.c - the rule over recorded answers of real models: the rates in docs/internals/abstain.md come out
+ * again, without a model; and the rule's own corners. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

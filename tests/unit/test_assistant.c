@@ -1,4 +1,4 @@
-/* test_assistant.c - every way through the assistant's states, and that nothing leaves without a yes to exactly that. */
+/* test_assistant.c - each way through the assistant's states, and that nothing leaves without a yes to exactly that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

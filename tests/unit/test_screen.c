@@ -153,7 +153,7 @@ static void what_is_released_ends_with_a_whole_character(void **state)
     tdm__screen_hit hit;
     assert_false(tdm__screen_push(&t, TDM_STR("x\xe4\xb8\xad\xe4\xb8\xad"), &hit)); /* the second may begin the term */
     assert_int_equal(t.n_released, 4);
-    assert_false(tdm__screen_push(&t, TDM_STR("\xe4\xb8\x8d"), &hit)); /* shares its first two bytes with nothing held */
+    assert_false(tdm__screen_push(&t, TDM_STR("\xe4\xb8\x8d"), &hit)); /* no beginning of the term */
     assert_int_equal(t.n_released, 10);
     tdm__screen_destroy(s);
 }
@@ -235,8 +235,9 @@ static void a_hundred_thousand_terms_are_each_found(void **state)
     tdm__buf_init(&b, 16 << 20);
     assert_int_equal(tdm__buf_append_z(&b, "{\"_type\":\"pack\",\"name\":\"t\",\"version\":1,\"terms\":["), TDM_OK);
     for (uint32_t i = 0; i < TDM__SCREEN_TERMS_MAX; i++)
-        assert_int_equal(
-            tdm__buf_printf(&b, "%s{\"id\":\"t%u\",\"term\":\"%x,%05u.\"}", i ? "," : "", i, i * 2654435761u, i), TDM_OK);
+        assert_int_equal(tdm__buf_printf(&b, "%s{\"id\":\"t%u\",\"term\":\"%x,%05u.\"}", i ? "," : "", i,
+                                         i * 2654435761u, i),
+                         TDM_OK);
     assert_int_equal(tdm__buf_append_z(&b, "]}"), TDM_OK);
     const tdm__str pack = tdm__buf_str(&b);
     tdm__screen *s = NULL;
