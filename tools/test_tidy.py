@@ -47,6 +47,12 @@ CASES = [
         {"src/os/a.c": "sscanf(a, b); object.rand(); object->rand();\n"},
     ),
     ("connecting_calls", {"src/net/http.c": "connect(fd, a, n);\n"}, {"src/net/transfer.c": "curl_easy_perform(c);\n"}),
+    (
+        "connecting_calls",
+        {"src/net/weights.c": "evdns_base_new(a, 0);\n"},
+        {"src/net/resolve.c": "evdns_base_new(a, 0);\n", "src/net/transfer_post.c": "curl_multi_perform(a, b);\n"},
+    ),
+    ("connecting_calls", {"src/partner/a.c": "curl_easy_init();\n"}, {"src/net/transfer_a.c": "curl_easy_init();\n"}),
     ("connecting_calls", {"src/os/a.c": "getaddrinfo(a, b, c, d);\n"}, {"src/os/a.c": "tdm__connect(a);\n"}),
     ("connecting_calls", {"src/os/a.c": "pid = fork();\n"}, {"src/net/weights_pip.c": "pid = fork();\n"}),
     (

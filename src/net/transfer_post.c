@@ -1,8 +1,8 @@
 /* transfer_post.c - one post: check, resolve, send, and one clock for all of its deadlines.
  *
  * A fresh handle a call on a multi interface of its own, driven here in steps of at most STEP_MS, so that cancelling
- * and each deadline are seen in time whatever libcurl waits for. Handles that are reused, in pools keyed by market, come
- * with the gateway; until then no connection of one call is ever seen by another.
+ * and each deadline are seen in time whatever libcurl waits for. Handles that are reused, in pools keyed by market,
+ * come with the gateway; until then no connection of one call is ever seen by another.
  */
 #include "net/transfer_post.h"
 

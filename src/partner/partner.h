@@ -59,8 +59,8 @@ tdm_status tdm__partner_body(const tdm__partner_call *c, char **out, size_t *out
 
 /* Blocks until the end; any thread. result is filled in every case. What is the partner's doing has its fault and
  * ERR_UPSTREAM, ERR_TIMEOUT (TIMEOUT) or ERR_LIMIT (TOO_LONG); AUTH also when the key that the profile refers to is not
- * there. FINE with a failing status is ours: ERR_CANCELLED, what on_text gave, ERR_INVAL (the call or the profile is not
- * allowed; nothing left), ERR_NOMEM. */
+ * there. FINE with a failing status is ours: ERR_CANCELLED, what on_text gave, ERR_INVAL (the call or the profile is
+ * not allowed; nothing left), ERR_NOMEM. */
 tdm_status tdm__partner_chat(const tdm__partner_call *c, tdm__partner_result *result, tdm_error *err);
 
 #endif

@@ -29,7 +29,8 @@ def event(value):
 
 
 def text_event(text, finish=None, **more):
-    return event({"model": "m-1", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}], **more})
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return event({"model": "m-1", "choices": [choice], **more})
 
 
 def stream(*events, done=True):
@@ -152,13 +153,16 @@ class Dns:
         self.socket.close()
 
 
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
 class Authority:
     """A certificate authority of its own, by openssl's command."""
 
     def __init__(self, folder, name):
         self.folder, self.name = folder, name
-        self.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                 f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+        self.run("req", "-x509", *NEW_KEY, "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out",
+                 f"{name}.pem")
         self.pem = (folder / f"{name}.pem").read_text()
 
     def run(self, *args):
@@ -166,8 +170,8 @@ class Authority:
 
     def leaf(self, names):
         """(context, SHA-256 of the certificate, pin of its key) for these names."""
-        self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=leaf", "-addext",
-                 f"subjectAltName={names}", "-keyout", "leaf.key", "-out", "leaf.csr")
+        self.run("req", *NEW_KEY, "-subj", "/CN=leaf", "-addext", f"subjectAltName={names}", "-keyout", "leaf.key",
+                 "-out", "leaf.csr")
         self.run("x509", "-req", "-in", "leaf.csr", "-CA", f"{self.name}.pem", "-CAkey", f"{self.name}.key", "-days",
                  "2", "-copy_extensions", "copy", "-out", "leaf.pem")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -200,8 +204,8 @@ class Outcome:
 def post(the_profile, env=None, prefix=(), **more):
     """One tdm__partner_chat; what came of it."""
     call = {"profile": the_profile, "messages": [{"role": "user", "content": "hi"}], **more}
-    r = subprocess.run([*prefix, POST_ONCE], input=json.dumps(call, ensure_ascii=False), env={**os.environ, **(env or {})},
-                       capture_output=True, text=True, timeout=60, check=False)
+    r = subprocess.run([*prefix, POST_ONCE], input=json.dumps(call, ensure_ascii=False), capture_output=True, text=True,
+                       env={**os.environ, **(env or {})}, timeout=60, check=False)
     assert r.returncode == 0, r.stderr
     assert r.stderr == ""
     return Outcome(json.loads(r.stdout))

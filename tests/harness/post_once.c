@@ -3,8 +3,8 @@
  *   {"profile": the document of a partner profile, "messages":[..], "model":"..", "market":"..", "dns_server":"..",
  *    "decision":"..", "max_tokens":n, "cancel_after_ms":n, "ca_pem":".."}
  *
- * The profile is what `tandem policy make` signs; here nobody signs it, and a test's own authority may stand beside it. Texts come with their pieces' lengths, so that
- * a test sees whether a character was ever cut.
+ * The profile is what `tandem policy make` signs; here nobody signs it, and a test's own authority may stand beside it.
+ * Texts come piece by piece, so that a test sees whether a character was ever cut.
  */
 #include <jansson.h>
 #include <pthread.h>
@@ -52,8 +52,8 @@ static void print_result(const once *o, tdm_status s, const tdm__partner_result 
                          uint64_t begin_ns, uint64_t end_ns)
 {
     const double after_cancel_ms = o->cancelled_ns ? (double)(end_ns - o->cancelled_ns) / 1e6 : -1;
-    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:O}", "status",
-                            tdm_status_name(s), "fault", tdm__partner_fault_name(r->fault), "sentence",
+    static const char shape[] = "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:O}";
+    json_t *out = json_pack(shape, "status", tdm_status_name(s), "fault", tdm__partner_fault_name(r->fault), "sentence",
                             s < 0 ? err->msg : "", "finish", r->finish, "model", r->model, "emulated",
                             (int)r->is_emulated, "peer", r->transfer.peer, "certificate",
                             r->transfer.certificate_sha256, "bytes_sent", (json_int_t)r->transfer.bytes_sent,
@@ -70,7 +70,8 @@ static int run(const json_t *d, const tdm__partner_profile *signed_profile)
 {
     tdm__partner_profile profile = *signed_profile;
     profile.endpoint.ca_pem = text_of(d, "ca_pem", NULL);
-    once o = {.pieces = json_array(), .cancel_after_ms = (long)json_integer_value(json_object_get(d, "cancel_after_ms"))};
+    once o = {.pieces = json_array()};
+    o.cancel_after_ms = (long)json_integer_value(json_object_get(d, "cancel_after_ms"));
     const tdm__partner_call call = {.profile = &profile,
                                     .decision_id = text_of(d, "decision", "0123456789abcdef0123456789abcdef"),
                                     .market = text_of(d, "market", "US"),

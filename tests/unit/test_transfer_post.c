@@ -154,8 +154,8 @@ static void headers_that_are_the_transfers_own_or_malformed_are_refused_without_
 {
     (void)state;
     const tdm__endpoint e = {.scheme = "http", .host = "127.0.0.1", .port = 1, .path = "/"};
-    const char *bad[] = {"Host: a", "content-type: x", "ACCEPT: x", "Cookie: a=b", "User-Agent: me", "secret", ": secret",
-                         "A B: secret", "A: secret\r\nB: c", "A: secret\x01", "Transfer-Encoding: chunked"};
+    const char *bad[] = {"Host: a", "content-type: x", "ACCEPT: x", "Cookie: a=b", "User-Agent: me", "secret",
+                         ": secret", "A B: secret", "A: secret\r\nB: c", "A: secret\x01", "Transfer-Encoding: chunked"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *headers[] = {bad[i], NULL};
         tdm__transfer_message m = fine_message(&e);
