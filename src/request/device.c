@@ -19,61 +19,6 @@ void tdm__device_path(const tdm__device *d, const char *name, char out[TDM__DEVI
     snprintf(out, TDM__DEVICE_PATH_MAX, "%s/%.60s", d->state_dir, name);
 }
 
-/* ---- the record ---- */
-
-/* NULL in *out when the file is not there. */
-static tdm_status read_record(const char *path, char **out, size_t *len, tdm_error *err)
-{
-    int rc = tdm__file_read(path, TDM__RECORD_BYTES_MAX, out, len);
-    if (rc == ENOENT)
-        return TDM_OK;
-    if (rc != 0)
-        return tdm__fail_os(err, rc, "the device record %s cannot be read", path);
-    return TDM_OK;
-}
-
-/* Whether the record given may take the place of the one that is installed: one device stays one device. */
-static tdm_status check_successor(tdm__str installed, tdm__str given, const char *path, tdm_error *err)
-{
-    tdm__device_record before, after;
-    TDM_TRY(tdm__device_record_parse(given, &after, NULL, err));
-    if (tdm__device_record_parse(installed, &before, NULL, NULL) != TDM_OK)
-        return TDM_OK; /* what is installed is broken: a good one mends it */
-    if (strcmp(before.device, after.device) != 0)
-        TDM_FAIL(err, TDM_ERR_INVAL, "%s is the record of another device (%s) than the one installed here (%s)", path,
-                 after.device, before.device);
-    if (after.issued_unix_s < before.issued_unix_s)
-        TDM_FAIL(err, TDM_ERR_INVAL, "%s is older than the record that is installed", path);
-    return TDM_OK;
-}
-
-static tdm_status install_record(tdm__device *d, const char *path, tdm_error *err)
-{
-    char own[TDM__DEVICE_PATH_MAX], *given = NULL;
-    size_t len = 0;
-    tdm__device_path(d, "device.json", own);
-    TDM_TRY(read_record(path, &given, &len, err));
-    if (!given)
-        TDM_FAIL(err, TDM_ERR_NOT_FOUND, "there is no device record at %s", path);
-    const tdm__str text = {given, len}, installed = {d->record_json, d->record_len};
-    tdm_status s = TDM_OK;
-    if (d->record_json && !tdm__str_eq(text, installed))
-        s = check_successor(installed, text, path, err);
-    if (s == TDM_OK && !(d->record_json && tdm__str_eq(text, installed))) {
-        int rc = tdm__file_write_atomic(own, given, len, 0600);
-        if (rc != 0)
-            s = tdm__fail_os(err, rc, "the device record cannot be installed at %s", own);
-    }
-    if (s != TDM_OK) {
-        free(given);
-        return s;
-    }
-    free(d->record_json);
-    d->record_json = given;
-    d->record_len = len;
-    return TDM_OK;
-}
-
 /* ---- opening ---- */
 
 /* A second process in the same folder (tandem chat beside tandem serve) writes a journal of its own. */
@@ -112,11 +57,8 @@ static tdm_status open_all(tdm__device *d, const char *record_path, tdm_error *e
     int rc = tdm__dir_make(d->state_dir, 0700);
     if (rc != 0)
         return tdm__fail_os(err, rc, "the folder %s cannot be made", d->state_dir);
-    tdm__device_path(d, "device.json", path);
-    TDM_TRY(read_record(path, &d->record_json, &d->record_len, err));
-    if (record_path && *record_path)
-        TDM_TRY(install_record(d, record_path, err));
     TDM_TRY(open_trust(d, err));
+    TDM_TRY(tdm__device_record_load(d, record_path, err));
     tdm__device_path(d, "usage.sqlite", path);
     TDM_TRY(tdm__usage_open(path, &d->usage, err));
     TDM_TRY(open_journal(d, err));

@@ -3,7 +3,8 @@
  * One folder holds all of it (HOME/state): policy.json (trust.h), device.json, filings/, usage.sqlite, journal. A
  * changed policy or filing is verified, written as a whole, and then becomes a new immutable set of rules; requests
  * that run keep the set that they were decided by, and look whether it still stands before each byte to a partner.
- * Once a record is installed the built-in market ZZ cannot come back. Any thread.
+ * Once a record or a policy is installed the built-in market ZZ cannot come back: a device with a policy whose record
+ * is gone is off. Any thread.
  */
 #ifndef TDM_REQUEST_DEVICE_H
 #define TDM_REQUEST_DEVICE_H
@@ -23,9 +24,9 @@
 
 typedef struct tdm__device tdm__device;
 
-/* state_dir is made when missing (0700). record_path: a record to install ("" none; one that differs from what is
- * installed replaces it only when it is of the same device and newer). A record that does not verify is installed all
- * the same: everything is then off with the reason. */
+/* state_dir is made when missing (0700). record_path: a record to install ("" none). The first is installed also when
+ * it does not verify: everything is then off with the reason. One that differs from what is installed replaces it only
+ * when it verifies, is of the same device and is newer (ERR_INTEGRITY, ERR_INVAL: nothing has changed). */
 tdm_status tdm__device_open(const char *state_dir, const char *record_path, tdm__device **out, tdm_error *err);
 void tdm__device_close(tdm__device *d); /* NULL-safe */
 

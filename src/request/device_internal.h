@@ -55,6 +55,12 @@ struct tdm__device {
 /* state_dir/name. */
 void tdm__device_path(const tdm__device *d, const char *name, char out[TDM__DEVICE_PATH_MAX]);
 
+/* device_record.c: reads the record that is installed, and installs the one at record_path ("" none), if it may be. */
+tdm_status tdm__device_record_load(tdm__device *d, const char *record_path, tdm_error *err);
+
+/* device_rules.c: the keyring that the trusted repository signs; NULL without one. */
+tdm__keyring *tdm__device_keyring(tdm__device *d);
+
 /* Builds a new set out of trust, record and cases and puts it in force. Under change. */
 tdm_status tdm__device_rebuild(tdm__device *d, tdm_error *err);
 void tdm__device_rules_destroy(tdm__device_rules *r); /* NULL-safe */

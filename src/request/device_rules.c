@@ -1,5 +1,4 @@
-/* device_rules.c - building the set of rules in force, and changing it: verified, durable, then in force. */
-#include <assert.h>
+/* device_rules.c - building the set of rules in force out of what is installed, and lending it to requests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,8 +100,7 @@ static json_t *describe_cases(const tdm__case_folder *f, int64_t now_unix_s)
     return all;
 }
 
-/* The keyring that the trusted repository signs; NULL without one. */
-static tdm__keyring *open_keyring(tdm__device *d)
+tdm__keyring *tdm__device_keyring(tdm__device *d)
 {
     tdm__trust_target t;
     tdm__keyring *keys = NULL;
@@ -126,7 +124,7 @@ static tdm_status read_cases(tdm__device *d, int64_t now_unix_s, tdm__case_folde
     char dir[TDM__DEVICE_PATH_MAX];
     tdm_error why = {0};
     *out = (tdm__case_folder){0};
-    tdm__keyring *keys = open_keyring(d);
+    tdm__keyring *keys = tdm__device_keyring(d);
     if (!keys)
         return TDM_OK; /* nobody to believe: no case */
     tdm__device_path(d, "filings", dir);
@@ -165,8 +163,8 @@ static tdm_status fill_set(tdm__device *d, tdm__device_rules *r, tdm_error *err)
     tdm__case_folder_fini(&cases);
     TDM_TRY(s);
     if (note.msg[0])
-        fprintf(stderr, "%s\n", note.msg);
-    if (d->trust_is_bad && r->rules->has_record)
+        fprintf(stderr, "this device is off: %s\n", note.msg);
+    if (d->trust_is_bad) /* also without a record: a policy was installed, so this is no self-hosted device */
         r->rules->why_off = TDM__REASON_POLICY_INVALID;
     TDM_TRY(make_profiles(d, r, err));
     TDM_TRY(make_screen(d, r, err));
@@ -176,9 +174,26 @@ static tdm_status fill_set(tdm__device *d, tdm__device_rules *r, tdm_error *err)
 
 /* ---- putting a set in force ---- */
 
+/* A feature that the policy no longer has takes with it what was said about its partners. */
+static tdm_status forget_features(tdm__device *d, const tdm__rules *rules, tdm_error *err)
+{
+    size_t i;
+    json_t *all = tdm__consent_list(d->usage), *one;
+    tdm_status s = all ? TDM_OK : tdm__fail(err, TDM_ERR_NOMEM, "no memory for a list of consents");
+    json_array_foreach(all, i, one)
+    {
+        const char *feature = json_string_value(json_object_get(one, "feature"));
+        if (s == TDM_OK && feature && !tdm__rules_cell(rules, feature))
+            s = tdm__consent_revoke(d->usage, NULL, feature, NULL, err);
+    }
+    json_decref(all);
+    return s;
+}
+
 /* A partner that a feature no longer has comes back as a stranger: what was said about it is forgotten. */
 static tdm_status forget_strangers(tdm__device *d, const tdm__rules *rules, tdm_error *err)
 {
+    TDM_TRY(forget_features(d, rules, err));
     for (size_t i = 0; i < rules->n_cells; i++) {
         const tdm__policy_cell *cell = rules->cells[i].cell;
         tdm__consent_subject keep[2 * TDM__CELL_BACKENDS_MAX];
@@ -264,60 +279,4 @@ tdm_status tdm__device_profile(tdm__device *d, const tdm__rules_set *s, const ch
             return TDM_OK;
         }
     TDM_FAIL(err, TDM_ERR_NOT_FOUND, "the policy in force has no usable profile of partner %s", partner);
-}
-
-/* ---- changes ---- */
-
-void tdm__device_set_model(tdm__device *d, const char *sha256, size_t device_tokens_max)
-{
-    tdm_error why = {0};
-    pthread_mutex_lock(&d->change);
-    pthread_mutex_lock(&d->mutex);
-    snprintf(d->own_model_sha256, sizeof d->own_model_sha256, "%s", sha256);
-    d->device_tokens_max = device_tokens_max;
-    pthread_mutex_unlock(&d->mutex);
-    if (tdm__device_rebuild(d, &why) != TDM_OK) /* the old set stays: it knows no model, so the own one stays off */
-        fprintf(stderr, "the rules could not be renewed for the loaded model: %s\n", why.msg);
-    pthread_mutex_unlock(&d->change);
-}
-
-tdm_status tdm__device_put_policy(tdm__device *d, tdm__str bundle, tdm__trust_fault *fault, tdm_error *err)
-{
-    tdm__trust_source source;
-    *fault = TDM__TRUST_NONE;
-    TDM_TRY(tdm__trust_source_bundle(bundle, &source, err));
-    pthread_mutex_lock(&d->change);
-    tdm_status s = TDM_OK;
-    if (!d->trust)
-        s = tdm__fail(err, TDM_ERR_NOT_FOUND,
-                      d->trust_is_bad ? "the policy that is installed does not verify, so it cannot be renewed"
-                                      : "this device was given no root to believe in");
-    if (s == TDM_OK)
-        s = tdm__trust_update(d->trust, &source, tdm__clock_unix_s(), fault, err);
-    if (s == TDM_OK)
-        s = tdm__device_rebuild(d, err);
-    pthread_mutex_unlock(&d->change);
-    tdm__trust_source_fini(&source);
-    return s;
-}
-
-tdm_status tdm__device_put_filing(tdm__device *d, tdm__str case_json, tdm_error *err)
-{
-    char dir[TDM__DEVICE_PATH_MAX];
-    bool is_suspect = false;
-    pthread_mutex_lock(&d->change);
-    tdm__keyring *keys = open_keyring(d);
-    tdm_status s = TDM_OK;
-    if (!keys) {
-        s = tdm__fail(err, TDM_ERR_NOT_FOUND, "this device knows no key whose word on a case it would believe");
-    } else {
-        tdm__device_path(d, "filings", dir);
-        s = tdm__case_folder_put(dir, case_json, keys, tdm__trust_now(d->trust, tdm__clock_unix_s(), &is_suspect),
-                                 err);
-    }
-    if (s == TDM_OK)
-        s = tdm__device_rebuild(d, err);
-    tdm__keyring_destroy(keys);
-    pthread_mutex_unlock(&d->change);
-    return s;
 }

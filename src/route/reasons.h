@@ -20,6 +20,8 @@
       "演示用的设备记录与正式策略不能混用")                                                                           \
     X(MARKET_UNKNOWN, 6, "no market's policy covers the region in which this device was sold",                        \
       "没有任何市场的策略涵盖本设备的销售地区")                                                                       \
+    X(RECORD_MISSING, 7, "this device's record is not here, although its policy is",                                  \
+      "本设备已有策略，但缺少设备记录")                                                                               \
     /* the policy */                                                                                                  \
     X(POLICY_MISSING, 10, "the signed policy of the market in which this device was sold is not here",                \
       "本设备销售地市场的签名策略尚未就位")                                                                           \

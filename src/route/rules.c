@@ -21,14 +21,15 @@ struct tdm__rules_memory {
     tdm__rule_candidate *candidates;
 };
 
-/* Writes why the device is off; the sentence of the cause, if there is one, goes to the note. */
+/* Writes why the device is off; the sentence of the cause, else the reason's own, goes to the note. Reasons without a
+ * cause have no placeholders. */
 static void off(tdm__rules *r, tdm__reason why, tdm_error *note, const tdm_error *cause)
 {
     r->why_off = why;
     if (note && cause && cause->msg[0] != '\0')
         *note = *cause;
     else if (note)
-        (void)tdm__fail(note, TDM_ERR_INVAL, "%s", tdm__reason_name(why));
+        (void)tdm__fail(note, TDM_ERR_INVAL, "%s", tdm__reason_template(why, TDM__LANGUAGE_EN));
 }
 
 static tdm__reason reason_of_fault(tdm__record_fault f)
@@ -216,10 +217,12 @@ tdm_status tdm__rules_create(const tdm__rules_sources *s, tdm__rules **out, tdm_
         (void)tdm__fail(err, status, "no memory for the rules");
         goto fail;
     }
-    r->has_record = s->record_json.len > 0;
+    r->has_record = s->record_json.ptr != NULL;
     r->policy_expires_unix_s = INT64_MAX;
     snprintf(r->own_model_sha256, sizeof r->own_model_sha256, "%s", s->own_model_sha256 ? s->own_model_sha256 : "");
-    if (!r->has_record) {
+    if (!r->has_record && s->trust) {
+        off(r, TDM__REASON_RECORD_MISSING, note, NULL); /* who was given a policy was given a record too */
+    } else if (!r->has_record) {
         r->policy = tdm__market_policy_zz();
     } else {
         status = load_signed(r, s, note);

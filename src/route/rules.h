@@ -54,7 +54,7 @@ typedef struct tdm__rules {
 
 typedef struct tdm__rules_sources {
     const tdm__trust *trust;             /* NULL: nothing was installed */
-    tdm__str record_json;                /* "": no record */
+    tdm__str record_json;                /* ptr NULL: no record; an empty one is a bad one */
     const tdm__filing_case *const *cases;
     size_t n_cases;
     const char *own_model_sha256;        /* of the loaded model, or "" */
@@ -62,7 +62,8 @@ typedef struct tdm__rules_sources {
 } tdm__rules_sources;
 
 /* Never fails for what the sources hold: that becomes why_off or a candidate's reason, and a sentence in *note (which
- * may be NULL) for the log. Without a record: the built-in market ZZ. ERR_NOMEM. The rules copy what they need. */
+ * may be NULL) for the log. Without a record and without trust: the built-in market ZZ; with trust alone: off.
+ * ERR_NOMEM. The rules copy what they need. */
 tdm_status tdm__rules_create(const tdm__rules_sources *s, tdm__rules **out, tdm_error *note, tdm_error *err);
 void tdm__rules_destroy(tdm__rules *r); /* NULL-safe */
 

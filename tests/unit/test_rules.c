@@ -97,11 +97,12 @@ static void without_a_record_it_is_zz_and_with_a_bad_one_it_is_not(void **state)
     trust_both(&w);
     free(w.record);
     w.record = NULL;
-    tdm__rules *r = rules_of(&w, &w.trust, NULL);
+    tdm__rules *r = rules_of(&w, NULL, NULL);
     assert_ptr_equal(r->policy, tdm__market_policy_zz());
     assert_int_equal(r->policy_expires_unix_s, INT64_MAX);
     tdm__rules_destroy(r);
-    static const char *const bad[] = {" ", "{}", "not json", "{\"signed\":{},\"signatures\":[]}"};
+    assert_off(&w, &w.trust, TDM__REASON_RECORD_MISSING); /* it was a phone: its policy is still here */
+    static const char *const bad[] = {"", " ", "{}", "not json", "{\"signed\":{},\"signatures\":[]}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         w.record = strdup(bad[i]);
         assert_off(&w, &w.trust, TDM__REASON_RECORD_INVALID);
