@@ -1,12 +1,14 @@
 /* emulate_internal.h - the emulator, its stand-ins, and one answer of theirs.
  *
  * vendors.c is the table of partners and of what their errors look like. stand_in.c is a stand-in's HTTP side.
- * emulated_answer.c is a question from its body to the last byte. request_log.c proves who was asked. emulate.c puts
- * them up and takes them down. All but the inbox of an answer belongs to the loop's thread.
+ * emulated_answer.c is a question from its body to the last byte; emulated_json.c and emulated_frames.c have its
+ * shapes. request_log.c proves who was asked. emulate.c puts them up and takes them down. All but the inbox of an answer
+ * belongs to the loop's thread.
  */
 #ifndef TDM_EMULATE_EMULATE_INTERNAL_H
 #define TDM_EMULATE_EMULATE_INTERNAL_H
 
+#include "base/buf.h"
 #include "base/sha256.h"
 #include "emulate/emulate.h"
 #include "net/http_server.h"
@@ -121,5 +123,16 @@ json_t *tdm__emulated_whole(const tdm__emulated_question *q, int64_t at_unix_s, 
                             const tdm__job_timings *t);
 /* The last chunk: usage beside empty choices. */
 json_t *tdm__emulated_usage(const tdm__emulated_question *q, int64_t at_unix_s, const tdm__job_timings *t);
+
+/* ---- emulated_frames.c ---- */
+
+/* Adds the value as an event; it is given up. */
+tdm_status tdm__emulated_frame(tdm__buf *out, json_t *value);
+tdm_status tdm__emulated_frame_text(tdm__buf *out, const tdm__emulated_question *q, int64_t at_unix_s, tdm__str text);
+tdm_status tdm__emulated_frame_giant(tdm__buf *out, const tdm__emulated_question *q, int64_t at_unix_s);
+/* What every text begins with. */
+tdm_status tdm__emulated_put_mark(const tdm__vendor *v, tdm__emulated_fault fault, tdm__buf *out);
+/* Writes s so that every character of several bytes comes in two pieces. */
+tdm_status tdm__emulated_write_split(tdm__http_conn *c, tdm__str s);
 
 #endif

@@ -19,14 +19,10 @@
 enum {
     TEXT_BYTES_MAX = 1 << 20,
     FRAMES_BYTES_MAX = 8 << 20,
-    GIANT_BYTES = 2 << 20,
     SLOW_FIRST_MS = 3000,
     SLOW_NEXT_MS = 700,
     CUT_AFTER_MS = 150, /* what was written has left by then */
 };
-
-/* More characters than any model's text is sure to have: for what cuts them. */
-static const char many_bytes[] = "\xC3\xA9 \xE4\xBD\xA0\xE5\xA5\xBD \xF0\x9F\x98\x80 ";
 
 struct tdm__emulated_answer {
     tdm__emulated_answer *next, *prev;
@@ -94,36 +90,7 @@ static void cut_connection(tdm__emulated_answer *a)
     tdm__http_abort(c);
 }
 
-/* ---- frames ---- */
-
-/* Adds the value as an event; it is given up. */
-static tdm_status frame(tdm__emulated_answer *a, json_t *value)
-{
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-    tdm_status s = text ? tdm__sse_data(&a->frames, tdm__str_from(text)) : TDM_ERR_NOMEM;
-    free(text);
-    json_decref(value);
-    return s;
-}
-
-static tdm_status frame_text(tdm__emulated_answer *a, tdm__str text)
-{
-    return text.len > 0 ? frame(a, tdm__emulated_chunk(&a->question, a->at_unix_s, text, NULL)) : TDM_OK;
-}
-
-/* Every character of several bytes comes in two pieces. */
-static tdm_status write_split(tdm__http_conn *c, tdm__str s)
-{
-    size_t begin = 0;
-    tdm_status status = TDM_OK;
-    for (size_t i = 0; i < s.len && status == TDM_OK; i++) {
-        if ((unsigned char)s.ptr[i] < 0xC0)
-            continue;
-        status = tdm__http_write(c, (tdm__str){s.ptr + begin, i + 1 - begin});
-        begin = i + 1;
-    }
-    return status == TDM_OK && begin < s.len ? tdm__http_write(c, (tdm__str){s.ptr + begin, s.len - begin}) : status;
-}
+/* ---- bytes ---- */
 
 static tdm_status send_head(tdm__emulated_answer *a)
 {
@@ -142,7 +109,7 @@ static bool flush(tdm__emulated_answer *a, tdm_status framed)
     if (s == TDM_OK && a->frames.len > 0) {
         s = send_head(a);
         if (s == TDM_OK)
-            s = a->fault == TDM__EMULATED_SPLIT_UTF8 ? write_split(a->conn, tdm__buf_str(&a->frames))
+            s = a->fault == TDM__EMULATED_SPLIT_UTF8 ? tdm__emulated_write_split(a->conn, tdm__buf_str(&a->frames))
                                                      : tdm__http_write(a->conn, tdm__buf_str(&a->frames));
         tdm__buf_clear(&a->frames);
     }
@@ -153,31 +120,14 @@ static bool flush(tdm__emulated_answer *a, tdm_status framed)
 
 /* ---- text ---- */
 
-static tdm_status put_mark(tdm__emulated_answer *a, tdm__buf *out)
-{
-    TDM_TRY(tdm__buf_printf(out, "[EMULATED %s] ", a->stand_in->vendor->name));
-    return a->fault == TDM__EMULATED_SPLIT_UTF8 ? tdm__buf_append_z(out, many_bytes) : TDM_OK;
-}
-
-static tdm_status frame_giant(tdm__emulated_answer *a)
-{
-    char *text = malloc(GIANT_BYTES);
-    if (!text)
-        return TDM_ERR_NOMEM;
-    memset(text, 'x', GIANT_BYTES);
-    tdm_status s = frame_text(a, (tdm__str){text, GIANT_BYTES});
-    free(text);
-    return s;
-}
-
 /* The text so far into frames, or into the whole. */
 static tdm_status take_text(tdm__emulated_answer *a, tdm__str text)
 {
     if (!a->question.stream)
         return tdm__buf_append_str(&a->whole, text);
-    TDM_TRY(frame_text(a, text));
+    TDM_TRY(tdm__emulated_frame_text(&a->frames, &a->question, a->at_unix_s, text));
     if (a->fault == TDM__EMULATED_GIANT_EVENT && !a->head_sent)
-        return frame_giant(a);
+        return tdm__emulated_frame_giant(&a->frames, &a->question, a->at_unix_s);
     return TDM_OK;
 }
 
@@ -190,7 +140,7 @@ static tdm_status take_pending(tdm__emulated_answer *a)
     const bool is_first = !a->head_sent && a->whole.len == 0;
     tdm_status s = a->overflowed ? TDM_ERR_LIMIT : TDM_OK;
     if (s == TDM_OK && is_first && (a->text.len > 0 || a->is_done))
-        s = put_mark(a, &piece);
+        s = tdm__emulated_put_mark(a->stand_in->vendor, a->fault, &piece);
     if (s == TDM_OK)
         s = tdm__buf_append_str(&piece, tdm__buf_str(&a->text));
     tdm__buf_clear(&a->text);
@@ -209,7 +159,7 @@ static void answer_error(tdm__emulated_answer *a, int status, const char *code, 
                               "param", "message", message, "tandem_emulated", 1);
     tdm__http_conn *c = a->conn;
     if (a->head_sent) {
-        if (!flush(a, frame(a, error)))
+        if (!flush(a, tdm__emulated_frame(&a->frames, error)))
             return;
         a->conn = NULL;
         tdm__http_conn_close_after(c);
@@ -253,9 +203,10 @@ static void answer_end(tdm__emulated_answer *a)
         answer_whole(a, finish);
         return;
     }
-    tdm_status s = frame(a, tdm__emulated_chunk(&a->question, a->at_unix_s, (tdm__str){NULL, 0}, finish));
+    tdm_status s = tdm__emulated_frame(
+        &a->frames, tdm__emulated_chunk(&a->question, a->at_unix_s, (tdm__str){NULL, 0}, finish));
     if (s == TDM_OK && a->question.include_usage)
-        s = frame(a, tdm__emulated_usage(&a->question, a->at_unix_s, &a->timings));
+        s = tdm__emulated_frame(&a->frames, tdm__emulated_usage(&a->question, a->at_unix_s, &a->timings));
     if (s == TDM_OK)
         s = tdm__sse_data(&a->frames, TDM_STR("[DONE]"));
     if (!flush(a, s))

@@ -163,7 +163,7 @@ bool tdm__partner_find_error(const tdm__partner_profile *p, int http_status, con
             found = look_up(codes, names[i]);
     }
     if (!found)
-        found = by_http;
+        found = (int)by_http;
     if (!found)
         found = look_up(types, type);
     *fault = found ? (tdm__partner_fault)found : TDM__PARTNER_SERVER;

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -300,3 +301,23 @@ def test_wrong_calls_are_usage_errors(tandem, args):
 def test_a_port_in_use_is_an_error(tandem, emulator):
     code, _, err = tandem.run("emulate", f"alibaba@{emulator.ports['openai']}", "-m", SMOL)
     assert code == 1 and str(emulator.ports["openai"]) in err
+
+
+def test_a_stop_in_the_middle_of_answers_is_clean(tmp_path):
+    e = Emulator(tmp_path).wait_ready()
+    messages = [{"role": "user", "content": "Tell a long story."}]
+    question = json.dumps({"model": "m", "stream": True, "messages": messages})
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
+    streams = []
+    for partner in PARTNERS[:6]:  # more than there are slots: some still wait
+        port = e.ports[partner]
+        conn = socket.create_connection(("127.0.0.1", port))
+        conn.sendall((head % port + f"Content-Length: {len(question)}\r\n\r\n{question}").encode())
+        streams.append(conn)
+    assert b"200 OK" in streams[0].recv(4096)
+    streams[1].close()  # and one has left
+    begin = time.monotonic()
+    assert e.stop() == 0, e.err.read_text()
+    assert time.monotonic() - begin < 5 and len(e.lines()) == 6
+    for conn in streams:
+        conn.close()
