@@ -39,10 +39,12 @@ class Emulator:
     def __init__(self, folder, *more):
         self.log = folder / "requests.jsonl"
         self.err = folder / "stderr"
+        self.faults = folder / "faults"
+        self.faults.mkdir()
         with open(self.err, "w") as err:
             self.process = subprocess.Popen(
                 [TANDEM, "emulate", *(p + "@0" for p in PARTNERS), "-m", SMOL, "-c", "1024", "--home", folder / "home",
-                 "--log", self.log, *more], stderr=err, stdout=err)
+                 "--log", self.log, "--faults", self.faults, *more], stderr=err, stdout=err)
         deadline = time.monotonic() + 60
         while True:
             found = re.findall(r"^tandem: emulating (\w+) on http://127\.0\.0\.1:(\d+)$", self.err.read_text(), re.M)
@@ -237,6 +239,17 @@ def test_split_characters_come_whole(emulator):
     with emulator.fault("zhipu", "split_utf8"):
         r = call(emulator, "zhipu")
     assert r.status == "OK" and r.text.startswith("[EMULATED Zhipu] é 你好 😀 ")
+
+
+def test_a_note_in_the_folder_of_faults_is_a_fault(emulator):
+    note = emulator.faults / "baidu.fault"
+    note.write_text("rate\n")
+    assert call(emulator, "baidu").fault == "rate" and call(emulator, "alibaba").status == "OK"
+    note.write_text("no such fault\n")
+    assert call(emulator, "baidu").fault == "rate"
+    note.write_text("none\n")
+    assert call(emulator, "baidu").status == "OK"
+    note.unlink()
 
 
 def test_a_fault_of_one_partner_is_none_of_the_others(emulator):
