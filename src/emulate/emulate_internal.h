@@ -1,9 +1,9 @@
 /* emulate_internal.h - the emulator, its stand-ins, and one answer of theirs.
  *
- * vendors.c is the table of partners and of what their errors look like. stand_in.c is a stand-in's HTTP side.
+ * vendors.c is the table of partners and of what their errors look like. stand_in.c is the HTTP side of a stand-in.
  * emulated_answer.c is a question from its body to the last byte; emulated_json.c and emulated_frames.c have its
- * shapes. request_log.c proves who was asked. emulate.c puts them up and takes them down. All but the inbox of an answer
- * belongs to the loop's thread.
+ * shapes. request_log.c proves who was asked. emulate.c puts them up and takes them down. All but the inbox of an
+ * answer belongs to the thread of the loop.
  */
 #ifndef TDM_EMULATE_EMULATE_INTERNAL_H
 #define TDM_EMULATE_EMULATE_INTERNAL_H
