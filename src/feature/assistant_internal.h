@@ -111,7 +111,8 @@ void tdm__assistant_find_named(const tdm__market_policy *policy, const char *fea
 /* Copies whom step speaks of. */
 void tdm__offer_target_set(tdm__offer_target *t, const tdm__plan_step *step, const char *language);
 
-/* Makes an offer for the answer's target, and its document (new reference). */
+/* Makes an offer for the answer's target, and its document (new reference). ERR_CANCELLED: the rules of ev's decision
+ * are not in force any more. */
 tdm_status tdm__offer_make(tdm__answer *w, const tdm__event *ev, tdm__offer_cause cause, json_t **out,
                            tdm_error *err);
 
@@ -144,6 +145,8 @@ void tdm__answer_on_partner(tdm__answer *w, const tdm__event *ev);
 /* assistant_walk.c */
 void tdm__answer_on_event(void *user, const tdm__event *ev);
 void tdm__answer_offer(tdm__answer *w, const tdm__event *ev, tdm__offer_cause cause);
+/* Sets w's target to whom the plan would go to, if its signed profile is here. */
+void tdm__answer_find_target(tdm__answer *w, const tdm__decision *d);
 
 /* assistant.c: starts one more request of the spine. ERR_CANCELLED when the answer was cancelled in between. */
 tdm_status tdm__answer_start_request(tdm__answer *w, tdm__chat_request *q, tdm_error *err);

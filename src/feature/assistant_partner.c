@@ -32,7 +32,10 @@ tdm_status tdm__answer_start_partner(tdm__answer *w, tdm_error *err)
                            .n_top_logprobs = -1,
                            .named_partner = w->target.partner,
                            .partner = w->target.partner,
-                           .has_consent = w->is_once}; /* "always" must stand in the owner's file, now and later */
+                           /* "always" must stand in the owner's file, now and later */
+                           .has_consent = w->is_once,
+                           .agreed_profile_sha256 = w->target.profile_sha256,
+                           .agreed_model = w->target.model};
     return tdm__answer_start_request(w, &q, err);
 }
 
@@ -157,7 +160,7 @@ void tdm__answer_on_partner(tdm__answer *w, const tdm__event *ev)
         tdm__answer_tell_done(w, ev, "off");
         break;
     case TDM__END_NEEDS_CONSENT: /* "always" was taken back just now, or the rules name another model: asked anew */
-        w->target.needs_consent = true;
+        tdm__answer_find_target(w, ev->decision);
         tdm__answer_offer(w, ev, TDM__OFFER_POLICY);
         break;
     case TDM__END_STOPPED_BY_SCREEN:

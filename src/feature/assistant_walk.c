@@ -21,8 +21,7 @@ static const tdm__plan_step *next_partner(const tdm__decision *d)
     return NULL;
 }
 
-/* Whom the plan would go to, if its signed profile is here. */
-static void find_target(tdm__answer *w, const tdm__decision *d)
+void tdm__answer_find_target(tdm__answer *w, const tdm__decision *d)
 {
     const tdm__plan_step *step = next_partner(d);
     if (!step)
@@ -39,7 +38,7 @@ static void find_target(tdm__answer *w, const tdm__decision *d)
 static void on_decision(tdm__answer *w, const tdm__event *ev)
 {
     if (w->phase == TDM__PHASE_OWN) {
-        find_target(w, ev->decision);
+        tdm__answer_find_target(w, ev->decision);
         tdm__abstain_init(&w->abstain, tdm__abstain_rule_for(ev->model_name ? ev->model_name : ""));
         w->is_released = !w->has_target;
     }
@@ -157,8 +156,9 @@ void tdm__answer_offer(tdm__answer *w, const tdm__event *ev, tdm__offer_cause ca
     }
     json_t *document = NULL;
     tdm_error err = {0};
-    if (tdm__offer_make(w, ev, cause, &document, &err) != TDM_OK) {
-        fail(w, ev, "internal", err.msg);
+    tdm_status s = tdm__offer_make(w, ev, cause, &document, &err);
+    if (s != TDM_OK) {
+        fail(w, ev, s == TDM_ERR_CANCELLED ? "rules_changed" : "internal", err.msg);
         return;
     }
     tdm__answer_tell(w, ev->decision_id, TDM__ASSISTANT_OFFER, document);

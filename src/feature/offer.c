@@ -191,7 +191,10 @@ tdm_status tdm__offer_make(tdm__answer *w, const tdm__event *ev, tdm__offer_caus
     copy(o.language, sizeof o.language, w->language);
     const tdm__rules_set *set = tdm__device_acquire(d);
     o.rules_generation = set->generation;
-    tdm_status s = fill(w, ev, set, &o, out, err);
+    /* What the sheet says comes out of the decision; a yes to it binds the rules of now. They must be the same. */
+    tdm_status s = set->rules == ev->decision->rules
+                       ? fill(w, ev, set, &o, out, err)
+                       : tdm__fail(err, TDM_ERR_CANCELLED, "the rules have changed since this was decided");
     tdm__device_release(d, set);
     if (s == TDM_OK)
         keep(w->assistant, &o);

@@ -173,15 +173,23 @@ static tdm__reason why_not_partner(const tdm__decision *d, const char *partner)
     return d->off != TDM__REASON_NONE ? d->off : TDM__REASON_PARTNER_UNKNOWN;
 }
 
-/* Which step of the plan answers: the asked partner's, or the first one if it is this device's own model. */
-static void choose_step(tdm__request *r, const char *partner)
+static bool is_agreed(const tdm__chat_request *q, const tdm__policy_backend *b)
 {
+    return q->has_consent && strcmp(q->agreed_profile_sha256, b->partner->profile_sha256) == 0 &&
+           strcmp(q->agreed_model, b->model) == 0;
+}
+
+/* Which step of the plan answers: the asked partner's, or the first one if it is this device's own model. */
+static void choose_step(tdm__request *r, const tdm__chat_request *q)
+{
+    const char *partner = q->partner ? q->partner : "";
     const tdm__decision *d = &r->decision;
     const tdm__plan_step *step = *partner ? find_partner_step(d, partner) : d->n_plan > 0 ? &d->plan[0] : NULL;
     if (!step) {
         r->end = TDM__END_OFF;
         r->reason = *partner ? why_not_partner(d, partner) : d->off;
-    } else if (step->candidate->backend->partner && (!*partner || (step->needs_consent && !r->has_consent))) {
+    } else if (step->candidate->backend->partner &&
+               (!*partner || (step->needs_consent && !is_agreed(q, step->candidate->backend)))) {
         r->end = TDM__END_NEEDS_CONSENT;
     } else {
         r->step = step;
@@ -197,7 +205,7 @@ static tdm_status decide(tdm__request *r, const tdm__chat_request *q, tdm__backe
     r->consent_generation = tdm__consent_generation(tdm__device_usage(r->device));
     TDM_TRY(tdm__device_decide(r->device, r->rules, &ask, &r->decision, err));
     r->now_unix_s = r->decision.now_unix_s;
-    choose_step(r, q->partner ? q->partner : "");
+    choose_step(r, q);
     return tdm__output_init(r, err);
 }
 

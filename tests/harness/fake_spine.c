@@ -111,6 +111,12 @@ tdm_status tdm__partner_body(const tdm__partner_call *c, char **out, size_t *out
 
 /* ---- requests ---- */
 
+static bool is_agreed(const tdm__chat_request *q, const tdm__policy_backend *b)
+{
+    return q->has_consent && strcmp(q->agreed_profile_sha256, b->partner->profile_sha256) == 0 &&
+           strcmp(q->agreed_model, b->model) == 0;
+}
+
 static void choose(tdm__request *r)
 {
     const tdm__decision *d = &r->decision;
@@ -122,7 +128,7 @@ static void choose(tdm__request *r)
     if (!r->step) {
         r->end = TDM__END_OFF;
     } else if (r->step->candidate->backend->partner &&
-               (!r->partner[0] || (r->step->needs_consent && !r->q.has_consent))) {
+               (!r->partner[0] || (r->step->needs_consent && !is_agreed(&r->q, r->step->candidate->backend)))) {
         r->end = TDM__END_NEEDS_CONSENT;
         r->step = NULL;
     }
@@ -134,6 +140,10 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
     (void)s;
     if (n_waiting == REQUESTS_MAX)
         TDM_FAIL(err, TDM_ERR_BUSY, "too many");
+    void (*before)(void) = tdm__fake.before_start;
+    tdm__fake.before_start = NULL;
+    if (before)
+        before();
     tdm__request *r = calloc(1, sizeof *r);
     assert(r);
     r->q = *q;

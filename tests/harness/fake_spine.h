@@ -23,6 +23,7 @@ typedef struct tdm__fake_script {
     int stopped_at; /* the screen stops before this word; -1: never */
     bool stops_question;
     void (*before_word)(int i); /* may change anything */
+    void (*before_start)(void); /* of the next request; called once */
 } tdm__fake_script;
 
 extern tdm__fake_script tdm__fake;

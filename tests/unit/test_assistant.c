@@ -575,6 +575,64 @@ static void a_consent_taken_back_ends_the_answer(void **state)
     assert_int_equal(n_receipts(), 1);
 }
 
+/* The partner has another model from now on. */
+static world changed;
+static void change_the_rules(int i)
+{
+    static const tdm__policy_backend others[] = {
+        OWN,
+        {.partner = &partners[0], .role = TDM__ROLE_HANDOFF, .model = "other-model", .model_name = "Other",
+         .model_date = "2025-01-01", .data_region = "US", .profiles = 1, .canary_bp = 10000}};
+    if (i != 1)
+        return;
+    world_make(&changed, others, 2, TDM__PROFILE_ADULT);
+    tdm__fake_set_rules(&changed.rules);
+}
+
+static void what_was_decided_by_other_rules_is_not_offered(void **state)
+{
+    (void)state;
+    make_unsure();
+    tdm__fake.before_word = change_the_rules;
+    ask("Who won?");
+    assert_null(t.offer); /* its model and case are those of yesterday, a yes would be to those of today */
+    assert_string_equal(t.order, "DE.");
+    assert_string_equal(get(t.error, "code"), "rules_changed");
+    tdm__fake.before_word = NULL;
+    ask("Who won?");
+    assert_string_equal(get(json_object_get(t.offer, "model"), "id"), "other-model");
+}
+
+static void always_to_another_model_is_asked_anew_with_that_model(void **state)
+{
+    (void)state;
+    make_unsure();
+    ask("Who won?");
+    assert_int_equal(answer_offer(TDM__ANSWER_ALWAYS, 0, NULL), TDM_OK);
+    const size_t before = tdm__fake_n_sent();
+    tdm__fake.before_word = change_the_rules;
+    ask("And today?");
+    tdm__fake.before_word = NULL;
+    assert_int_equal(tdm__fake_n_sent(), before);
+    assert_string_equal(get(json_object_get(t.offer, "model"), "id"), "other-model");
+    assert_non_null(strstr(get(json_object_get(t.offer, "leaves"), "body"), "other-model"));
+}
+
+static void change_the_rules_now(void) { change_the_rules(1); }
+
+static void a_yes_to_one_model_is_none_to_another_that_the_rules_name_by_then(void **state)
+{
+    (void)state;
+    make_unsure();
+    ask("Who won?");
+    const size_t before = tdm__fake_n_sent();
+    tdm__fake.before_start = change_the_rules_now;
+    assert_int_equal(answer_offer(TDM__ANSWER_ONCE, 0, NULL), TDM_OK);
+    assert_int_equal(tdm__fake_n_sent(), before);
+    assert_string_equal(t.order, "DO.");
+    assert_string_equal(get(json_object_get(t.offer, "model"), "id"), "other-model");
+}
+
 /* ---- lives ---- */
 
 static void cancelling_ends_an_answer(void **state)
@@ -655,6 +713,9 @@ int main(void)
         CASE(a_partner_that_fails_before_its_first_word_is_stood_in_for),
         CASE(a_partner_that_breaks_off_keeps_what_it_said),
         CASE(a_consent_taken_back_ends_the_answer),
+        CASE(what_was_decided_by_other_rules_is_not_offered),
+        CASE(always_to_another_model_is_asked_anew_with_that_model),
+        CASE(a_yes_to_one_model_is_none_to_another_that_the_rules_name_by_then),
         CASE(cancelling_ends_an_answer),
         CASE(more_answers_than_the_limit_are_refused),
         CASE(what_is_no_question_is_refused_at_once),
