@@ -5,8 +5,6 @@
 
 enum { SMALL_BODY_BYTES_MAX = 64 * 1024 };
 
-static const char model_prefix[] = "/v1/models/";
-
 typedef struct small_answer {
     int status;
     const char *content_type;
@@ -57,7 +55,7 @@ static bool put_models(tdm__api *api, tdm__str path, small_answer *a, tdm__api_e
         tdm__api_not_ready(&s, e);
         return false;
     }
-    const size_t prefix_len = sizeof model_prefix - 1;
+    const size_t prefix_len = sizeof "/v1/models/" - 1;
     if (path.len >= prefix_len) {
         const tdm__str name = {path.ptr + prefix_len, path.len - prefix_len};
         if (!tdm__api_is_model(name, s.model_name))

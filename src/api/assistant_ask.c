@@ -105,7 +105,8 @@ static bool read_answer(const json_t *body, tdm__assistant_body *b, tdm__api_err
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (json_object_get(body, others[i]))
             return tdm__api_refuse(e, 400, "invalid_field", others[i],
-                                   "%s cannot be changed by the answer to an offer: it binds what was shown", others[i]);
+                                   "%s cannot be changed by the answer to an offer: it binds what was shown",
+                                   others[i]);
     return read_consent(body, &b->ask, e) &&
            read_count(body, "earlier_turns", TDM__CHAT_MESSAGES_MAX, &b->ask.n_earlier_turns, e);
 }
