@@ -1,4 +1,4 @@
-/* sha256_stream.c - over OpenSSL's EVP; its calls cannot fail for a digest that is built in, once the memory is there. */
+/* sha256_stream.c - over OpenSSL's EVP, whose calls cannot fail for a built-in digest once the memory is there. */
 #include "base/sha256_stream.h"
 
 #include <openssl/evp.h>

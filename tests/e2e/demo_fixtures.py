@@ -118,8 +118,9 @@ class Demo:
                            TANDEM_DEMO_PORT=str(port), **env)
         self.environment = environment
         self.log = open(self.run / "supervisor.log", "w", encoding="utf-8")
-        self.process = subprocess.Popen([ROOT / "dev", "supervise"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log, start_new_session=True)
+        self.process = subprocess.Popen([ROOT / "dev", "supervise"], cwd=ROOT, env=environment,
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        start_new_session=True)
         (self.run / "pid").write_text(f"{self.process.pid}\n")
         self.left, self.right = Phone(self, "left"), Phone(self, "right")
 

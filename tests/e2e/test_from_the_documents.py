@@ -38,4 +38,3 @@ def test_a_claim_names_a_test_that_exists(row, meson_tests):
         file, _, function = name.partition("::")
         source = (ROOT / "tests" / "e2e" / file).read_text(encoding="utf-8")
         assert re.search(rf"^def {re.escape(function)}\(" if function else r"^def test_", source, re.M), name
-
