@@ -83,6 +83,17 @@ static size_t bytes_came(char *bytes, size_t size, size_t n, void *user)
     return p->status < 0 || p->has_enough ? CURL_WRITEFUNC_ERROR : n;
 }
 
+/* The connection stands, nothing of the message was written. */
+static int connection_stands(void *user, char *peer, char *own, int peer_port, int own_port)
+{
+    (void)peer, (void)own, (void)peer_port, (void)own_port;
+    tdm__post *p = user;
+    if (!p->t->may_leave || p->t->may_leave(p->t->user))
+        return CURL_PREREQFUNC_OK;
+    p->status = tdm__fail(p->err, TDM_ERR_CANCELLED, "what allowed the message does not stand any more");
+    return CURL_PREREQFUNC_ABORT;
+}
+
 /* ---- the clock ---- */
 
 static tdm_status late(tdm__post *p, const char *what, unsigned limit_ms)
@@ -164,6 +175,8 @@ static tdm_status run(tdm__post *p)
     bool ok = multi && p->curl && tdm__post_set_options(p);
     ok = ok && curl_easy_setopt(p->curl, CURLOPT_HEADERFUNCTION, head_came) == CURLE_OK;
     ok = ok && curl_easy_setopt(p->curl, CURLOPT_HEADERDATA, p) == CURLE_OK;
+    ok = ok && curl_easy_setopt(p->curl, CURLOPT_PREREQFUNCTION, connection_stands) == CURLE_OK;
+    ok = ok && curl_easy_setopt(p->curl, CURLOPT_PREREQDATA, p) == CURLE_OK;
     ok = ok && curl_easy_setopt(p->curl, CURLOPT_WRITEFUNCTION, bytes_came) == CURLE_OK;
     ok = ok && curl_easy_setopt(p->curl, CURLOPT_WRITEDATA, p) == CURLE_OK;
     ok = ok && curl_multi_add_handle(multi, p->curl) == CURLM_OK;

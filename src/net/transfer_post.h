@@ -37,6 +37,9 @@ typedef struct tdm__transfer_message {
     unsigned idle_timeout_ms;       /* between two bytes of the answer */
     unsigned total_timeout_ms;      /* from the call to the end; none of the four may be 0 */
     const atomic_bool *cancel; /* may be NULL; looked at at least each 100 ms */
+    /* May be NULL; asked once more when the connection stands, before the first byte of the message: false is
+     * ERR_CANCELLED, and only the connection was made. To connect may take seconds, in which much can change. */
+    bool (*may_leave)(void *user);
     /* The status and content type before the first bytes (on_head may be NULL); each piece as it comes. A status < 0
      * ends the transfer with it, END ends it well: what has come is all that is wanted. */
     tdm_status (*on_head)(void *user, int http_status, const char *content_type, tdm_error *err);

@@ -117,6 +117,12 @@ static tdm_status judge_failure(tdm__partner_reading *r, tdm_status s, tdm_error
     return tdm__partner_fail(r->call, result, fault, err, "%s", why.msg);
 }
 
+static bool may_leave(void *reading)
+{
+    const tdm__partner_call *c = ((const tdm__partner_reading *)reading)->call;
+    return !c->may_leave || c->may_leave(c->user);
+}
+
 static tdm_status post(tdm__partner_reading *r, tdm__str body, const char *const *headers, tdm_error *err)
 {
     const tdm__partner_call *c = r->call;
@@ -133,6 +139,7 @@ static tdm_status post(tdm__partner_reading *r, tdm__str body, const char *const
                                      .idle_timeout_ms = p->idle_timeout_ms,
                                      .total_timeout_ms = p->total_timeout_ms,
                                      .cancel = c->cancel,
+                                     .may_leave = may_leave,
                                      .on_head = tdm__partner_on_head,
                                      .on_bytes = tdm__partner_on_bytes,
                                      .user = r};

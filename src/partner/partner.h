@@ -39,6 +39,7 @@ typedef struct tdm__partner_call {
     const json_t *messages;    /* exactly what the owner was shown */
     size_t max_tokens;         /* 0: the profile's, else the partner's own */
     const atomic_bool *cancel;
+    bool (*may_leave)(void *user); /* NULL, or asked before the first byte leaves, as in transfer_post.h */
     /* Text as it comes, whole UTF-8 characters. A negative status ends the call with it. */
     tdm_status (*on_text)(void *user, tdm__str text, tdm_error *err);
     void *user;

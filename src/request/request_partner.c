@@ -1,7 +1,8 @@
 /* request_partner.c - a question's way to a partner and back: one thread a hand-off, ended with its request.
  *
  * It runs only for a step of the plan, with the owner's consent where the step asks, after the opened leaf is durable.
- * Before each piece of the answer is told the rules and consents of that moment are asked again.
+ * Before the question leaves, which is when the connection stands, and before each piece of the answer is told the
+ * rules and consents of that moment are asked again.
  */
 #include <string.h>
 
@@ -16,6 +17,9 @@ static tdm_status on_text(void *user, tdm__str text, tdm_error *err)
         TDM_FAIL(err, TDM_ERR_CANCELLED, "the answer was stopped");
     return TDM_OK;
 }
+
+/* Consent and rules of this moment, and whether the network is still on. */
+static bool may_leave(void *user) { return tdm__request_still_stands(user); }
 
 static tdm_status call_partner(tdm__request *r, tdm_error *err)
 {
@@ -34,6 +38,7 @@ static tdm_status call_partner(tdm__request *r, tdm_error *err)
                                     .messages = r->messages,
                                     .max_tokens = r->params.max_tokens,
                                     .cancel = &r->stop_partner,
+                                    .may_leave = may_leave,
                                     .on_text = on_text,
                                     .user = r};
     tdm_status s = tdm__partner_chat(&call, &r->partner, err);

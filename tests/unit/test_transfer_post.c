@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "net/resolve.h"
 #include "net/transfer_post.h"
 
@@ -167,6 +171,36 @@ static void headers_that_are_the_transfers_own_or_malformed_are_refused_without_
     }
 }
 
+static bool may_not_leave(void *user)
+{
+    (void)user;
+    return false;
+}
+
+static void a_message_that_may_not_leave_any_more_when_the_connection_stands_stays_here(void **state)
+{
+    (void)state;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    const tdm__endpoint e = {.scheme = "http", .host = "127.0.0.1", .port = ntohs(a.sin_port), .path = "/"};
+    tdm__transfer_message m = fine_message(&e);
+    tdm__transfer_result result;
+    tdm_error err = {0};
+    char byte;
+    m.may_leave = may_not_leave;
+    assert_int_equal(tdm__transfer_post(&m, &result, &err), TDM_ERR_CANCELLED);
+    assert_int_equal(result.bytes_sent, 0);
+    const int conn = accept(fd, NULL, NULL); /* it has come, and said nothing */
+    assert_true(conn >= 0);
+    assert_int_equal(recv(conn, &byte, 1, 0), 0);
+    close(conn);
+    close(fd);
+}
+
 static void a_cancelled_message_asks_nobody(void **state)
 {
     (void)state;
@@ -191,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_message_without_decision_market_bound_or_deadline_is_refused),
         cmocka_unit_test(headers_that_are_the_transfers_own_or_malformed_are_refused_without_repeating_them),
         cmocka_unit_test(a_cancelled_message_asks_nobody),
+        cmocka_unit_test(a_message_that_may_not_leave_any_more_when_the_connection_stands_stays_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
