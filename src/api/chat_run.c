@@ -352,7 +352,7 @@ static bool api_screens(tdm__api *api)
 {
     tdm__device *device = tdm__service_device(api->service);
     const tdm__rules_set *rules = tdm__device_acquire(device);
-    const bool screens = tdm__screen_hold_max(rules->screen) > 0;
+    const bool screens = !tdm__screen_is_empty(rules->screen);
     tdm__device_release(device, rules);
     return screens;
 }

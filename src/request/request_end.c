@@ -138,9 +138,9 @@ void tdm__request_finish(tdm__request *r, tdm__event done)
     done.reason = done.reason ? done.reason : r->reason;
     done.rule = r->output.rule;
     done.label = r->output.label[0] ? r->output.label : "none";
-    done.screening = done.end == TDM__END_STOPPED_BY_SCREEN                   ? "stopped"
-                     : tdm__screen_hold_max(r->rules->screen) > 0 ? "passed"
-                                                                              : "none";
+    done.screening = done.end == TDM__END_STOPPED_BY_SCREEN ? "stopped"
+                     : tdm__screen_is_empty(r->rules->screen) ? "none"
+                                                              : "passed";
     r->done = done;
     tdm__sha256_get(&r->output.released, digest);
     tdm__buf_init(&peer, 256);

@@ -119,7 +119,7 @@ bool tdm__output_push(tdm__request *r, tdm__str text, const tdm__token_info *tok
     o->is_stopped = true; /* unless all of the following says otherwise */
     if (!tdm__request_still_stands(r))
         return false;
-    if (tdm__screen_hold_max(r->rules->screen) == 0) {
+    if (tdm__screen_is_empty(r->rules->screen)) {
         tell_text(r, text, tokens, n_tokens, false);
         o->is_stopped = false;
         return true;
@@ -144,7 +144,7 @@ void tdm__output_end(tdm__request *r)
     tdm__request_output *o = &r->output;
     const tdm__policy_backend *b = r->step->candidate->backend;
     const size_t n_before = o->screen.n_released;
-    if (tdm__screen_hold_max(r->rules->screen) > 0) {
+    if (!tdm__screen_is_empty(r->rules->screen)) {
         tdm__screen_end(&o->screen);
         release(r, n_before, NULL, 0);
     }

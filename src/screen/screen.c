@@ -40,6 +40,8 @@ void tdm__screen_destroy(tdm__screen *s)
     free(s);
 }
 
+bool tdm__screen_is_empty(const tdm__screen *s) { return s->n_terms == 0; }
+
 size_t tdm__screen_hold_max(const tdm__screen *s) { return s->hold_max; }
 
 void tdm__screen_stream_init(tdm__screen_stream *t, const tdm__screen *s)

@@ -25,7 +25,10 @@ enum { TDM__SCREEN_TERMS_MAX = 100000, TDM__SCREEN_TERM_BYTES_MAX = 256, TDM__SC
 tdm_status tdm__screen_create(const tdm__str *packs, size_t n_packs, tdm__screen **out, tdm_error *err);
 void tdm__screen_destroy(tdm__screen *s); /* NULL-safe */
 
-/* Bytes that a stream may have to hold back: the longest term less one. */
+/* Whether there is no term at all. */
+bool tdm__screen_is_empty(const tdm__screen *s);
+
+/* Bytes that a stream may have to hold back: the longest term less one. 0 also where all terms are of one byte. */
 size_t tdm__screen_hold_max(const tdm__screen *s);
 
 typedef struct tdm__screen_hit {

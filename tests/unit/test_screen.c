@@ -166,6 +166,18 @@ static void no_pack_stops_nothing(void **state)
     tdm__screen_hit hit;
     assert_false(tdm__screen_find(s, TDM_STR("anything at all"), &hit));
     assert_int_equal(tdm__screen_hold_max(s), 0);
+    assert_true(tdm__screen_is_empty(s));
+    tdm__screen_destroy(s);
+}
+
+static void terms_of_one_byte_hold_nothing_back_and_stop_all_the_same(void **state)
+{
+    (void)state;
+    tdm__screen *s = make((const char *const[]){"#"}, 1);
+    tdm__screen_hit hit;
+    assert_int_equal(tdm__screen_hold_max(s), 0);
+    assert_false(tdm__screen_is_empty(s)); /* whoever takes the one for the other lets all pass */
+    assert_true(tdm__screen_find(s, TDM_STR("a # b"), &hit));
     tdm__screen_destroy(s);
 }
 
@@ -260,6 +272,7 @@ int main(void)
         cmocka_unit_test(any_text_in_any_pieces_is_released_exactly),
         cmocka_unit_test(what_is_released_ends_with_a_whole_character),
         cmocka_unit_test(no_pack_stops_nothing),
+        cmocka_unit_test(terms_of_one_byte_hold_nothing_back_and_stop_all_the_same),
         cmocka_unit_test(the_first_by_its_end_is_found_and_named),
         cmocka_unit_test(a_pack_that_is_not_understood_is_refused),
         cmocka_unit_test(the_limits_are_what_they_are),
