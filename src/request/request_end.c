@@ -22,6 +22,15 @@ void tdm__request_tell(tdm__request *r, tdm__event ev)
 }
 
 /* Its place in the service is free before the owner hears of the end, so that an answered client may ask at once. */
+static void give_place(tdm__request *r)
+{
+    tdm__service *s = r->service;
+    pthread_mutex_lock(&s->mutex);
+    s->n_live--;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* After the end was told, for it is told out of what the service has; the service may be gone when this returns. */
 static void leave_service(tdm__request *r)
 {
     tdm__service *s = r->service;
@@ -29,7 +38,6 @@ static void leave_service(tdm__request *r)
     *(r->live_previous ? &r->live_previous->live_next : &s->live) = r->live_next;
     if (r->live_next)
         r->live_next->live_previous = r->live_previous;
-    s->n_live--;
     pthread_cond_broadcast(&s->left);
     pthread_mutex_unlock(&s->mutex);
 }
@@ -38,8 +46,9 @@ static void tell_done(tdm__request *r)
 {
     r->done.kind = TDM__EVENT_DONE;
     r->done.timings.queue_ms += r->prepare_ms;
-    leave_service(r);
+    give_place(r);
     tdm__request_tell(r, r->done);
+    leave_service(r);
     pthread_mutex_lock(&r->mutex);
     r->was_told = true;
     pthread_cond_broadcast(&r->changed);

@@ -77,8 +77,8 @@ struct tdm__service {
     tdm_error error;
     tdm__request *waiting_first, *waiting_last; /* for the prepare thread */
     size_t n_waiting;
-    tdm__request *live;
-    size_t n_live, n_live_max;
+    tdm__request *live;        /* until each has told its end */
+    size_t n_live, n_live_max; /* places, free just before */
 
     /* set once, before the state becomes READY, then immutable */
     char model_name[128];

@@ -88,7 +88,7 @@ void tdm__service_destroy(tdm__service *s)
     pthread_mutex_unlock(&s->mutex);
     pthread_join(s->preparer, NULL); /* ends what waits */
     pthread_mutex_lock(&s->mutex);
-    while (s->n_live > 0) /* engine, partners and journal end what they have */
+    while (s->live) /* engine, partners and journal end what they have */
         pthread_cond_wait(&s->left, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
     unload(s);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,9 +32,13 @@ typedef struct reply {
     pthread_mutex_t *gate; /* DECISION waits for it; NULL: none */
 } reply;
 
+static long end_pause_ms; /* what the telling of an end takes */
+
 static void collect(void *user, const tdm__event *ev)
 {
     reply *r = user;
+    if (ev->kind == TDM__EVENT_DONE && end_pause_ms > 0)
+        nanosleep(&(struct timespec){.tv_nsec = end_pause_ms * 1000000}, NULL);
     if (r->gate && ev->kind == TDM__EVENT_DECISION) {
         pthread_mutex_lock(r->gate);
         pthread_mutex_unlock(r->gate);
@@ -341,7 +346,9 @@ static void destroying_the_service_ends_all_requests(void **state)
     q.sampling.temperature = 2;
     for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++)
         assert_int_equal(start(s, &q, &r[i], &err), TDM_OK);
+    end_pause_ms = 20; /* an end is told out of the service, so it must not be gone meanwhile */
     tdm__service_destroy(s);
+    end_pause_ms = 0;
     for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++) {
         assert_int_equal(r[i].kinds[0], 'D');
         assert_int_not_equal(r[i].finish, TDM__FINISH_NONE);
