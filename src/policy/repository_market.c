@@ -91,6 +91,27 @@ static tdm_status sha256_of(void *user, const char *target_path, char out[TDM__S
     return TDM_OK;
 }
 
+/* Whom the policy shows to the owner must be whom the profile connects to. */
+static tdm_status check_partner(const tdm__repository_collector *c, const char *file, const tdm__policy_partner *p)
+{
+    const tdm__repository_target *t = tdm__repository_targets_find(c->targets, p->profile_path);
+    json_t *profile = NULL;
+    if (!t)
+        TDM_FAIL(c->err, TDM_ERR_FORMAT, "%s: there is no file for %.120s", file, p->profile_path);
+    TDM_TRY(tdm__json_parse((tdm__str){t->bytes, t->len}, p->profile_path, t->len, &profile, c->err));
+    const char *id = json_string_value(json_object_get(profile, "partner"));
+    const bool is_emulated = json_is_true(json_object_get(profile, "emulated"));
+    tdm_status s = TDM_OK;
+    if (!id || strcmp(id, p->id) != 0)
+        s = tdm__fail(c->err, TDM_ERR_FORMAT, "%s: the profile of %.64s, %.120s, is of %.64s", file, p->id,
+                      p->profile_path, id ? id : "nobody");
+    else if (is_emulated != p->is_emulated)
+        s = tdm__fail(c->err, TDM_ERR_FORMAT, "%s: emulated of %.64s is %s here and %s in its profile", file, p->id,
+                      p->is_emulated ? "true" : "false", is_emulated ? "true" : "false");
+    json_decref(profile);
+    return s;
+}
+
 /* What the compiler gave, once more in the light of its neighbours: its packs are there, and demo is the root's. */
 static tdm_status check_policy(const tdm__repository_collector *c, const char *file, tdm__str json)
 {
@@ -103,6 +124,8 @@ static tdm_status check_policy(const tdm__repository_collector *c, const char *f
     for (size_t i = 0; i < p->n_packs && s == TDM_OK; i++)
         if (!tdm__repository_targets_find(c->targets, p->packs[i]))
             s = tdm__fail(c->err, TDM_ERR_FORMAT, "%s: packs[%zu]: there is no file for %.120s", file, i, p->packs[i]);
+    for (size_t i = 0; i < p->n_partners && s == TDM_OK; i++)
+        s = check_partner(c, file, &p->partners[i]);
     tdm__market_policy_destroy(p);
     return s;
 }

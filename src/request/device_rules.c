@@ -66,7 +66,18 @@ static tdm_status read_profile(tdm__device *d, const tdm__policy_partner *p, tdm
     TDM_TRY(tdm__trust_get_target(d->trust, p->profile_path, &t, err));
     if (strcmp(t.sha256, p->profile_sha256) != 0)
         TDM_FAIL(err, TDM_ERR_INTEGRITY, "the profile is another than the one that the policy names");
-    return tdm__partner_profile_create(t.bytes, out, err);
+    tdm__partner_profile *profile = NULL;
+    TDM_TRY(tdm__partner_profile_create(t.bytes, &profile, err));
+    /* The sheet speaks by the policy, the connection by the profile: who is asked must be who was shown. */
+    if (strcmp(profile->id, p->id) != 0 || profile->is_emulated != p->is_emulated) {
+        tdm_status s = tdm__fail(err, TDM_ERR_INTEGRITY, "the profile is of %s%s, the policy says %s%s", profile->id,
+                                 profile->is_emulated ? " (a stand-in)" : "", p->id,
+                                 p->is_emulated ? " (a stand-in)" : "");
+        tdm__partner_profile_destroy(profile);
+        return s;
+    }
+    *out = profile;
+    return TDM_OK;
 }
 
 static tdm_status make_profiles(tdm__device *d, tdm__device_rules *r, tdm_error *err)

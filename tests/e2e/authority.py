@@ -57,10 +57,10 @@ class Authority:
         (self.input / "roles.yaml").write_text(text)
 
     def write_input(self):
-        """The shipped markets with all shipped partners."""
+        """The shipped markets, which name stand-ins, with the stand-ins of all partners."""
         for market in ("CN", "US"):
             folder = self.input / "markets" / market
-            shutil.copytree(ROOT / "share" / "partners", folder / "partners")
+            shutil.copytree(ROOT / "share" / "demo" / "partners", folder / "partners")
             shutil.copytree(ROOT / "share" / "packs", folder / "packs")
             shutil.copy(ROOT / "share" / "markets" / f"{market}.yaml", folder / "policy.yaml")
             (folder / "prompts").mkdir()

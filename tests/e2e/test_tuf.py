@@ -343,6 +343,8 @@ MISTAKES = [
     ("markets/CN/policy.yaml", "demo: true", "demo: false", "demo is false here and true in roles.yaml"),
     ("markets/CN/policy.yaml", "packs/demo.yaml", "packs/other.yaml", "no file for markets/CN/packs/other.json"),
     ("markets/CN/policy.yaml", "partners/alibaba.yaml", "partners/alibab.yaml", "no file for markets/CN/partners"),
+    ("markets/CN/policy.yaml", "partners/alibaba.yaml", "partners/baidu.yaml", "partners/baidu.json, is of baidu"),
+    ("markets/CN/policy.yaml", "emulated: true", "emulated: false", "is false here and true in its profile"),
     ("markets/CN/packs/demo.yaml", "name: demo", "_type: prompt\nname: demo", "_type must be pack"),
     ("markets/CN/packs/demo.yaml", "name: demo", "name: &a demo", "demo.yaml:3"),
 ]
