@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "host", or "host:port" with our port; localhost always is one of our names. */
-static bool is_own_authority(tdm__str s, const tdm__http_address *own)
+enum { PORT_OF_HTTP = 80 };
+
+/* "host:port" with our port, or "host" alone where that says it too; localhost always is one of our names. */
+static bool is_own_authority(tdm__str s, const tdm__http_address *own, bool may_lack_port)
 {
     const char *names[] = {own->host, "localhost"};
     for (size_t i = 0; i < 2; i++) {
@@ -13,7 +15,7 @@ static bool is_own_authority(tdm__str s, const tdm__http_address *own)
         const bool brackets = own->is_ipv6 && i == 0;
         int n = snprintf(text, sizeof text, "%s%s%s", brackets ? "[" : "", names[i], brackets ? "]" : "");
         const size_t len_host = (size_t)n;
-        if (tdm__http_name_eq(s, text))
+        if (may_lack_port && tdm__http_name_eq(s, text))
             return true;
         snprintf(text + len_host, sizeof text - len_host, ":%u", (unsigned)own->port);
         if (tdm__http_name_eq(s, text))
@@ -22,12 +24,14 @@ static bool is_own_authority(tdm__str s, const tdm__http_address *own)
     return false;
 }
 
+/* An origin without a port is that of port 80, where another server's pages may be. */
 static bool is_own_origin(tdm__str origin, const tdm__http_address *own)
 {
     const tdm__str scheme = TDM_STR("http://");
     if (!tdm__str_starts(origin, scheme))
         return false;
-    return is_own_authority((tdm__str){origin.ptr + scheme.len, origin.len - scheme.len}, own);
+    return is_own_authority((tdm__str){origin.ptr + scheme.len, origin.len - scheme.len}, own,
+                            own->port == PORT_OF_HTTP);
 }
 
 static bool is_json(tdm__str type)
@@ -41,7 +45,7 @@ static bool is_json(tdm__str type)
 bool tdm__guard_origin(const tdm__http_request *q, const tdm__http_address *own, bool is_page, tdm__api_error *e)
 {
     size_t n;
-    if (!is_own_authority(q->host, own))
+    if (!is_own_authority(q->host, own, true))
         return tdm__api_refuse(e, 421, "foreign_host", NULL,
                                "the Host field must be %s port %u or localhost: this daemon serves its own device only",
                                own->host, (unsigned)own->port);

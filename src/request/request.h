@@ -70,8 +70,8 @@ typedef struct tdm__chat_request {
     /* "" or NULL: the plan's first step answers if it is this device's own model. A partner's id: that partner answers,
      * if the plan has it; the messages are then exactly what leaves. */
     const char *partner;
-    /* The owner said yes to this very question, to this profile and this model of the partner: a step that asks is taken
-     * only then, and not when the rules have come to name another. */
+    /* The owner said yes to this very question, to this profile and this model of the partner: a step that asks is
+     * taken only then, and not when the rules have come to name another. */
     bool has_consent;
     const char *agreed_profile_sha256, *agreed_model;
     bool has_attachments;

@@ -239,7 +239,8 @@ def test_small_endpoints(daemon):
 
 @pytest.mark.parametrize("headers,status", [
     ({"Host": "evil.example"}, 421), ({"Host": "127.0.0.1:1"}, 421), ({"Host": "localhost.evil.example"}, 421),
-    ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Origin": "http://127.0.0.1"}, 403),
+    ({"Origin": "http://localhost"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403),
     ({"Sec-Fetch-Site": "same-site"}, 403), ({"Sec-Fetch-Site": "same-origin"}, 200), ({"Host": "localhost"}, 200),
     ({"Content-Type": "text/plain"}, 415), ({"Content-Type": "application/json; charset=utf-8"}, 200),
     ({"Content-Encoding": "gzip"}, 415)])
