@@ -137,11 +137,11 @@ function showCase() {
     ),
     timeline(c),
     group("div", "filers", filerCard(c, "maker"), filerCard(c, "provider")),
-    make("p", "covers", `${t("covers")}: ${models}`),
+    make("p", "covers", t("covers") + t("colon") + models),
   ];
   if (c.questions?.length) parts.push(questionList(c));
   if (c.verdict?.conditions?.length)
-    parts.push(make("p", "covers", `${t("conditions")}: ${c.verdict.conditions.join("; ")}`));
+    parts.push(make("p", "covers", t("conditions") + t("colon") + c.verdict.conditions.join("; ")));
   $("case").replaceChildren(...parts);
 }
 

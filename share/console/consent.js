@@ -24,7 +24,7 @@ function earlierTurns(run, turns) {
         other.checked = k >= turns.length - run.earlier;
       });
     };
-    return group("label", "earlier", box, group("span", "", make("b", "", t(turn.role) + ": "), turn.content));
+    return group("label", "earlier", box, group("span", "", make("b", "", t(turn.role) + t("colon")), turn.content));
   });
   return [label("h3", "", "earlier"), ...rows, label("p", "fine", "earlier_fine")];
 }

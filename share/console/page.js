@@ -82,8 +82,12 @@ function t(key, ...values) {
 /* A name that comes in both languages, or as one text. */
 const said = name =>
   name === null || name === undefined ? "" : typeof name === "string" ? name : String(name[lang] ?? name.en ?? "");
-/* A server's sentence: {text, text_zh}. */
-const sentence = from => (lang === "zh" && from?.text_zh) || from?.text || "";
+const isClosed = /[.!?…。！？]$/;
+/* A server's sentence: {text, text_zh}, without its full stop. */
+function sentence(from) {
+  const text = (lang === "zh" && from?.text_zh) || from?.text || "";
+  return !text || isClosed.test(text) ? text : text + t("stop_mark");
+}
 
 function moment(value) {
   // RFC 3339, or seconds since 1970

@@ -161,7 +161,7 @@ function showUnder(run) {
   const labelText = run.label || (typeof run.done?.label === "string" ? run.done.label : "");
   const label = labelText && run.text ? make("p", "label-line", labelText) : null;
   const says =
-    isOff(run) || run.retract || run.problem || run.offer
+    isOff(run) || run.retract || run.offer || (run.problem && run.done?.state !== "answered")
       ? ""
       : sentence(run.done) || (run.done?.state === "declined" && !run.text ? t("declined") : "");
   const nodes = [
@@ -171,6 +171,7 @@ function showUnder(run) {
     offCard(run),
     pathLine(run),
     says ? make("p", "fine", says) : null,
+    says && run.problem ? make("p", "fine", sentence(run.problem)) : null,
     offerCard(run),
     receiptLine(run),
     whyBox(run),

@@ -2,7 +2,8 @@
 /* phone_texts.js - the words of the phone's page. What the daemon says comes in both languages from there. */
 const TEXTS = {
   en: {
-    other: "中文", fresh: "New chat", theme: "Light or dark", hello: "What can I help with?", views: "Views",
+    other: "中文", stop_mark: ".", colon: ": ",
+    fresh: "New chat", theme: "Light or dark", hello: "What can I help with?", views: "Views",
     here: "Answers come from the model on this device. Nothing you write leaves it.",
     here_phone: "This phone's own model answers first. Nothing leaves without your word.",
     prompt: "Message", send: "Send", stop: "Stop", settings: "Settings", system: "System prompt",
@@ -75,7 +76,8 @@ const TEXTS = {
     need_owner: "Only the owner can see this: open the page by the owner's link.",
   },
   zh: {
-    other: "English", fresh: "新对话", theme: "浅色或深色", hello: "有什么可以帮你？", views: "视图",
+    other: "English", stop_mark: "。", colon: "：",
+    fresh: "新对话", theme: "浅色或深色", hello: "有什么可以帮你？", views: "视图",
     here: "回答由本设备上的模型生成，你写的内容不会离开本设备。",
     here_phone: "先由本机自带的模型回答；未经你同意，任何内容都不会离开本机。",
     prompt: "输入消息", send: "发送", stop: "停止", settings: "设置", system: "系统提示词",
@@ -109,7 +111,7 @@ const TEXTS = {
     ends: at => `此次询问于 ${at} 失效。`, not_owner: "只有机主可以同意：请通过机主链接打开本页。",
     chose_later: "你暂时搁置了。没有发送任何内容。", chose_expired: "此次询问已失效，没有发送任何内容。请重新提问。",
     chose_never: "你选择了永不。没有发送任何内容。", chose_once: "你同意了这一次。", chose_always: "你已同意，今后不再询问。",
-    sent: (n, p) => `${n} 发往${p}`, receipt: "回执",
+    sent: (n, p) => `${n}发往${p}`, receipt: "回执",
     retracted: "此处显示过的内容已被撤回。", declined: "没有发送任何内容。",
     device_title: "本机", device_about: "由签名的事实决定，与手机身在何处无关。",
     sold: "销售地", sku: "型号", record: "设备记录", profile: "使用者", policy: "规则", network: "网络",

@@ -4,6 +4,7 @@ const VIEWS = ["talk", "device", "consents", "receipts"];
 let view = "talk";
 
 function showView(name) {
+  const isNew = view !== name;
   view = name;
   for (const other of VIEWS) {
     const tab = $(`tab-${other}`);
@@ -13,6 +14,9 @@ function showView(name) {
   }
   $("footer").hidden = name !== "talk";
   fillView();
+  if (!isNew) return;
+  if (name === "talk") follow(true); // the views share one scroller: the talk is shown again at its end
+  else $("scroll").scrollTop = 0;
 }
 
 function watchTabs() {
@@ -68,7 +72,7 @@ function ownerButton(key, path, body) {
       return;
     }
     fillView();
-    tellDevice();
+    readDevice(); // what a consent opens or shuts is in the features
   });
   node.dataset.t = key;
   return node;

@@ -2,7 +2,8 @@
 /* stage_texts.js - the words of the stage. */
 const TEXTS = {
   en: {
-    other: "中文", theme: "Light or dark", demo: "Demo", emulated: "Emulated", hypothetical: "Hypothetical",
+    other: "中文", stop_mark: ".", colon: ": ",
+    theme: "Light or dark", demo: "Demo", emulated: "Emulated", hypothetical: "Hypothetical",
     status: n => `The desk answered ${n}.`, away: "No connection to the desk. Trying again …",
     bytes: n => `${n} bytes`,
     ask: "Ask both phones", ask_button: "Ask both", by_name: "ask the partner by name",
@@ -33,7 +34,8 @@ const TEXTS = {
     question: d => `The regulator asked on ${d}`, answer: d => `Answered on ${d}`,
     unanswered: "Not answered yet.", conditions: "Conditions",
     desks: "Desks", regulators_desk: "Regulator's desk", makers_desk: "Maker's desk",
-    hypothetical_note: "In February 2025 the case was submitted; what follows is hypothetical.",
+    hypothetical_note:
+      "In February 2025 the press had this case submitted to China's cyberspace regulator; the rest is hypothetical.",
     review: "Take up for review", approve: "Approve", refuse: "Refuse", ask_filer: "Ask the filers",
     withdraw: "Withdraw the approval",
     answer_it: "Answer the question", withdraw_case: "Withdraw the case",
@@ -59,7 +61,8 @@ const TEXTS = {
     fault_server: "server error",
   },
   zh: {
-    other: "English", theme: "浅色或深色", demo: "演示", emulated: "模拟", hypothetical: "假设",
+    other: "English", stop_mark: "。", colon: "：",
+    theme: "浅色或深色", demo: "演示", emulated: "模拟", hypothetical: "假设",
     status: n => `服务返回了 ${n}。`, away: "无法连接服务，正在重试……", bytes: n => `${n} 字节`,
     ask: "同时询问两部手机", ask_button: "同时询问", by_name: "指名合作伙伴回答", left_phone: "左侧手机", right_phone: "右侧手机",
     no_key: "打开本页需要密钥：请使用 ./dev run 输出的地址。",
@@ -72,7 +75,7 @@ const TEXTS = {
     replaced_about: "原来的手机已收起。手机所属的市场不能更改：在哪里销售，就属于哪里。",
     unchanged: "再次询问：没有任何变化。", changed: "再次询问：结果不同了。", rule: m => `它在${m}销售。`,
     wire_open: p => `通往${p}的路径已开放；每个问题仍须机主同意。`, wire_shut: "没有任何内容可以离开这部手机。",
-    no_partner: "本市场没有合作伙伴", left_now: (n, p) => `${n} 发往${p}`,
+    no_partner: "本市场没有合作伙伴", left_now: (n, p) => `${n}发往${p}`,
     place_CN: "上海", place_US: "旧金山", sim_CN: "中国大陆", sim_US: "美国",
     case_over: "监管机构的备案", case_about: (f, m) => `${f}，用于在${m}销售的手机`, no_case: "这些手机所在的市场没有备案。",
     draft: "草稿", submitted: "已提交", under_review: "审查中", approved: "已批准", refused: "已驳回", withdrawn: "已撤回",
@@ -81,7 +84,7 @@ const TEXTS = {
     covers: "涵盖", own: "设备自带模型", documents: n => `${n} 份文件`,
     question: d => `监管机构于 ${d} 提问`, answer: d => `${d} 答复`, unanswered: "尚未答复。", conditions: "条件",
     desks: "工作台", regulators_desk: "监管机构", makers_desk: "设备厂商",
-    hypothetical_note: "2025年2月时，备案已经提交；此后的一切均为假设。",
+    hypothetical_note: "据2025年2月的报道，备案已提交网信部门；此后的一切均为假设。",
     review: "开始审查", approve: "批准", refuse: "驳回", ask_filer: "向备案方提问", withdraw: "撤回批准",
     answer_it: "答复问题", withdraw_case: "撤回备案", file_anew: "重新备案",
     words: "写入案卷：问题、答复或理由", closed: "此备案已结束。只有新的备案才能开放功能。",

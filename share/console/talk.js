@@ -102,6 +102,9 @@ function beginAnswer(question) {
   return run;
 }
 
+/* A stand-in's mark is for the reader: the own model, shown it in an earlier turn, would put it before its own. */
+const unmarked = text => text.replace(/^\[EMULATED [^\]\n]*\] /, "");
+
 /* Asks for the answer to question; extras go to answerWith in run.extras. instead: a run whose answer this replaces. */
 async function reply(question, extras = {}, instead = null) {
   const run = beginAnswer(question),
@@ -119,7 +122,7 @@ async function reply(question, extras = {}, instead = null) {
     else showError(run, mine, problemText(problem));
   }
   if (run.text) {
-    run.said = { role: "assistant", content: run.text };
+    run.said = { role: "assistant", content: unmarked(run.text) };
     const at = instead?.said ? mine.indexOf(instead.said) : -1;
     if (at >= 0) mine.splice(at, 1, run.said);
     else mine.push(question, run.said);

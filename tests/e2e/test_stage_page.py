@@ -82,7 +82,7 @@ def test_the_whole_story(opened):
     assert "11 Feb 2025" in text_of(browser, ".timeline .present") and CASE in text_of(browser, "#case")
     assert "the device's own model qwen2.5-coder-0.5b + Alibaba" in text_of(browser, ".covers")
     assert "DEMO Phone Maker" in text_of(browser, ".filers") and "DEMO Model Provider" in text_of(browser, ".filers")
-    assert "In February 2025 the case was submitted; what follows is hypothetical." in text_of(
+    assert "submitted to China's cyberspace regulator; the rest is hypothetical." in text_of(
         browser, "#desk-regulator"
     )
     assert text_of(browser, "#place-left .partners") == "Alibaba\nEMULATED"
