@@ -48,14 +48,20 @@ demo_signer() { # demo_signer ID EN ZH ROLE KEY MARKETS: one entry of keys.yaml
     printf '  markets: [%s]\n  valid_from: "2023-01-01T00:00:00Z"\n  valid_to: "2035-01-01T00:00:00Z"\n' "$6"
 }
 
+partner_name() { # partner_name ID LANGUAGE: as the markets' policies call it
+    sed -n "/^  $1:/,/name:/s/.*name: {.*$2: \([^,}]*\).*/\1/p" share/markets/CN.yaml share/markets/US.yaml |
+        head -n 1
+}
+
 demo_signers() {
     all=$(echo "$DEMO_MARKETS" | sed 's/ /, /g')
-    demo_signer DEMO-MAKER "Demo phone maker" "演示手机厂商" maker maker "$all"
+    demo_signer DEMO-MAKER "Phone maker (demo)" "手机厂商（演示）" maker maker "$all"
     for m in $DEMO_MARKETS; do
-        demo_signer "DEMO-REGULATOR-$m" "Demo regulator of $m" "演示监管机构 $m" regulator "regulator-$m" "$m"
+        demo_signer "DEMO-REGULATOR-$m" "Regulator of $m (demo)" "$m 监管机构（演示）" regulator "regulator-$m" "$m"
     done
     for p in $DEMO_PROVIDERS; do
-        demo_signer "DEMO-PROVIDER-$p" "Demo provider $p" "演示模型提供方 $p" provider "provider-$p" "$all"
+        demo_signer "DEMO-PROVIDER-$p" "$(partner_name "$p" en) (demo)" "$(partner_name "$p" zh)（演示）" provider \
+            "provider-$p" "$all"
     done
 }
 
@@ -111,8 +117,9 @@ demo_case() {
         --provider "DEMO-PROVIDER-$partner" --demo --key "$AUTHORITY/keys/maker.key" --at "${day}T01:00:00Z" >/dev/null
     for section in maker provider; do
         key=maker
-        [ $section = maker ] || key=provider-$partner
-        $TANDEM filing submit --quiet --case "$case" --section $section --doc share/demo/filing/$section.txt \
+        doc=features-and-data
+        [ $section = maker ] || key=provider-$partner doc=model-service
+        $TANDEM filing submit --quiet --case "$case" --section $section --doc share/demo/filing/$doc.txt \
             --key "$AUTHORITY/keys/$key.key" --at "${day}T02:00:00Z" >/dev/null
     done
 }
@@ -259,7 +266,7 @@ supervise() {
     bring_phone right US
     while [ -z "$stopping" ]; do
         for n in left right; do serve_wish $n; done
-        kill -0 "$desk_pid" 2>/dev/null || stopping=1
+        kill -0 "$desk_pid" 2>/dev/null && kill -0 "$emulator_pid" 2>/dev/null || stopping=1
         sleep 0.3
     done
     kill -TERM "$(cat "$PHONES/left/pid")" "$(cat "$PHONES/right/pid")" "$desk_pid" "$emulator_pid" 2>/dev/null || true
