@@ -26,8 +26,12 @@ typedef struct tandem_daemon {
 
 tdm__daemon_options tdm__daemon_options_default(void)
 {
-    return (tdm__daemon_options){
+    tdm__daemon_options o = {
         .listen = "127.0.0.1:8420", .http = tdm__http_server_options_default(), .drain_ms = DRAIN_MS};
+    /* An offer shows what would leave: a question as long as a body may be, once as text and once, with its quotes
+     * escaped twice, as the partner's body. */
+    o.http.output_bytes_max = 4 * o.http.limits.body_bytes_max;
+    return o;
 }
 
 static void *loader_main(void *user)

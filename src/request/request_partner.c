@@ -21,6 +21,12 @@ static tdm_status on_text(void *user, tdm__str text, tdm_error *err)
 /* Consent and rules of this moment, and whether the network is still on. */
 static bool may_leave(void *user) { return tdm__request_still_stands(user); }
 
+/* The partner is well and says so: the question is what it does not take. */
+static bool is_of_question(tdm__partner_fault f)
+{
+    return f == TDM__PARTNER_REFUSED || f == TDM__PARTNER_BAD_REQUEST || f == TDM__PARTNER_TOO_LONG;
+}
+
 static tdm_status call_partner(tdm__request *r, tdm_error *err)
 {
     const tdm__policy_backend *b = r->step->candidate->backend;
@@ -43,7 +49,7 @@ static tdm_status call_partner(tdm__request *r, tdm_error *err)
                                     .user = r};
     tdm_status s = tdm__partner_chat(&call, &r->partner, err);
     if (s != TDM_ERR_CANCELLED)
-        tdm__device_note_partner(r->device, b->partner->id, s == TDM_OK);
+        tdm__device_note_partner(r->device, b->partner->id, s == TDM_OK || is_of_question(r->partner.fault));
     return s;
 }
 

@@ -515,6 +515,17 @@ def test_a_partner_that_fails_again_and_again_is_left_alone_for_a_while(demo):
     assert right.answer(offer_of(right, "openai"), "once").done["source"] == "openai"
 
 
+def test_questions_that_a_partner_does_not_take_do_not_make_it_a_partner_that_is_down(demo):
+    fault(demo, "openai", "filter")
+    try:
+        for _ in range(4):
+            a = demo.right.answer(offer_of(demo.right, "openai"), "once")
+            assert a.one("error")["code"] == "partner_refused"
+    finally:
+        fault(demo, "openai", "none")
+    assert demo.right.feature()["state"] == "on"
+
+
 # ---- changes while an answer comes
 
 def streaming_partner(demo, phone, partner, consent):
@@ -619,15 +630,19 @@ def test_a_withdrawn_case_ends_the_answer_of_a_partner(demo):
 # ---- what is asked
 
 def test_a_question_of_a_megabyte_has_an_answer_that_names_the_cause(demo):
-    text = (MARK + " ") * (1 << 20 >> 4)
-    a = demo.right.ask(text + "x" * ((1 << 20) - len(text)))
-    if a.status != 200:
-        assert a.status == 413 and json.loads(a.raw)["error"]["message"]
-        return
-    offer = a.one("offer")
-    assert offer["cause"] == "too_long" and a.done["state"] == "offered" and offer["leaves"]["bytes"] >= 1 << 20
-    b = demo.right.ask(text, partner="")
-    assert b.done["state"] in ("offered", "failed")
+    for piece in (MARK + " ", '"', "\\", "\u4f60"):  # quotes and backslashes: escaped twice in what is shown
+        text = (MARK + " " + piece * 1000000)[:1000000 // len(json.dumps(piece, ensure_ascii=False).encode()[1:-1])]
+        text = text[:len(text) // len(piece) * len(piece)]
+        a = Answer(*call(demo.right.url + "/v1/assistant", json.dumps(question(text), ensure_ascii=False).encode()))
+        offer = a.one("offer")
+        assert offer["cause"] == "too_long" and a.done["state"] == "offered" and a.done["text"]
+        assert offer["leaves"]["text"] == text
+        b = demo.right.answer(offer, "once")
+        assert b.done["state"] in ("answered", "failed") and b.events[-1][0] == "done", b.raw
+        assert b.done["state"] == "answered" or b.all("error")[0]["code"].startswith("partner_"), b.raw
+        assert all(len(e["text"]) > 10 for e in b.all("error"))
+    status, _, text = call(demo.right.url + "/v1/assistant", question("x" * (2 << 20)))
+    assert status == 413 and "1048576 bytes" in json.loads(text)["error"]["message"]
     assert demo.right.ask(f"Say {MARK}.").done["state"] == "answered"
 
 
