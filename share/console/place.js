@@ -240,8 +240,8 @@ function showPlace(place, proof) {
   place
     .part(".bar-net")
     .replaceChildren(
-      make("i", `dot ${device?.network === "off" ? "off" : "ready"}`),
-      make("span", "", t(device?.network === "off" ? "net_off" : "net_on")),
+      make("i", `dot ${device?.network === "on" ? "ready" : "off"}`),
+      make("span", "", device ? t(device.network === "off" ? "net_off" : "net_on") : ""),
     );
   const where = elsewhere(place),
     chips = [];

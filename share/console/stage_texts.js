@@ -35,7 +35,7 @@ const TEXTS = {
     unanswered: "Not answered yet.", conditions: "Conditions",
     desks: "Desks", regulators_desk: "Regulator's desk", makers_desk: "Maker's desk",
     hypothetical_note:
-      "In February 2025 the press had this case submitted to China's cyberspace regulator; the rest is hypothetical.",
+      "As reported in February 2025, the case was submitted to China's cyberspace regulator; the rest is hypothetical.",
     review: "Take up for review", approve: "Approve", refuse: "Refuse", ask_filer: "Ask the filers",
     withdraw: "Withdraw the approval",
     answer_it: "Answer the question", withdraw_case: "Withdraw the case",
