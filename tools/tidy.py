@@ -143,8 +143,9 @@ class Skipped(Exception):
 class Tree:
     """Relative path -> text of every file that belongs to the tree, and where a build of it lies (or None)."""
 
-    def __init__(self, files, root=None, build=None):
+    def __init__(self, files, root=None, build=None, data=()):
         self.files, self.root, self.build = files, root, build
+        self.data = set(data)  # paths whose bytes are no text to check, such as pictures
 
     @classmethod
     def read(cls, root, build):
@@ -164,16 +165,19 @@ class Tree:
                 for p in root.rglob("*")
                 if not p.relative_to(root).parts[0].startswith(("build", ".git", ".venv", ".peer"))
             ]
-        files = {}
+        files, data = {}, []
         for name in sorted(set(filter(None, listed))):
             path = root / name
-            if not path.is_file() or DATA.search(name):
+            if not path.is_file():
+                continue
+            if DATA.search(name):
+                data.append(name)
                 continue
             try:
                 files[name] = path.read_bytes().decode()
             except UnicodeDecodeError:
                 files[name] = None
-        return cls({n: t for n, t in files.items() if t is not None}, root, build)
+        return cls({n: t for n, t in files.items() if t is not None}, root, build, data)
 
     def named(self, pattern):
         rx = re.compile(pattern)
@@ -287,7 +291,8 @@ def linked_docs(tree):
             if "://" in m[1]:
                 continue
             target = posixpath.normpath(posixpath.join(posixpath.dirname(name), m[1]))
-            if target not in tree.files and not any(n.startswith(target + "/") for n in tree.files):
+            is_there = target in tree.files or target in tree.data
+            if not is_there and not any(n.startswith(target + "/") for n in tree.files):
                 yield name, text.count("\n", 0, m.start()) + 1, f"the link to {m[1]} leads nowhere"
             if target != name:
                 targets.add(target)
