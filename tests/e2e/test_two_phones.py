@@ -14,7 +14,8 @@ import re
 import pytest
 from api_fixtures import TANDEM, weights
 from demo_fixtures import Demo, call
-from page_browser import click, complaints, find, is_shown, open_browser, text_of
+from page_browser import click as click_once
+from page_browser import complaints, find, is_shown, open_browser, text_of
 from page_browser import shot as take_picture
 from selenium.common.exceptions import NoSuchFrameException, NoSuchWindowException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
@@ -98,7 +99,22 @@ def stage(opened):
     assert not complaints(opened, *EXPECTED)
 
 
-# ---- looking and doing
+# ---- looking and doing; the desks are drawn anew whenever something has changed, so each is tried until it holds
+
+
+def click(browser, css):
+    wait(browser, lambda: click_once(browser, css) or True)
+
+
+def pick(browser, css, text):
+    """Chooses in a select by what is shown; the whole text or the part of it that a case's id is."""
+
+    def choose_it():
+        select = Select(find(browser, css))
+        select.select_by_visible_text(next(o.text for o in select.options if text in o.text))
+        return True
+
+    wait(browser, choose_it)
 
 
 @contextlib.contextmanager
@@ -186,18 +202,17 @@ def sign(browser, do):
 
 def at_maker(browser, market):
     click(browser, "#tab-maker")
-    Select(find(browser, ".picks select")).select_by_visible_text(market)
+    pick(browser, ".picks select", market)
 
 
 def swap_to(browser, partner):
     at_maker(browser, "mainland China")
-    Select(find(browser, ".maker-line select")).select_by_visible_text(partner)
+    pick(browser, ".maker-line select", partner)
     sign(browser, lambda: click(browser, "button.swap"))
 
 
 def show_case(browser, case):
-    pick = Select(find(browser, "#case select"))
-    pick.select_by_visible_text(next(o.text for o in pick.options if case in o.text))
+    pick(browser, "#case select", case)
 
 
 def view(browser, side, name):
@@ -382,8 +397,7 @@ def test_a_partner_that_breaks_off_is_told_and_the_phone_goes_on(demo, stage):
     click(stage, "#tab-maker")
     click(stage, ".faults summary")
     for fault, told in (("answers HTML", "not an answer of the partner's"), ("down", "not be reached"), ("well", "")):
-        mood = "//li[contains(., 'Alibaba')]//select[contains(@aria-label, 'Alibaba')]"
-        Select(stage.find_element(By.XPATH, mood)).select_by_visible_text(fault)
+        pick(stage, ".faults select[aria-label*=Alibaba]", fault)
         wait(stage, lambda f=fault: is_mood(demo, f))
         ask_both(stage, "What is the capital of Chile?", by_name=True)
         choose(stage, "right", "later")
@@ -511,7 +525,7 @@ def test_a_reload_and_a_second_window_work_and_one_without_the_key_says_why(demo
 
 def test_another_market_is_another_phone(demo, stage):
     before = demo.right.get("/v1/device")["device"]
-    Select(find(stage, "#place-right .another select")).select_by_visible_text("Hong Kong")
+    pick(stage, "#place-right .another select", "Hong Kong")
     wait(stage, lambda: "Another phone, sold in Hong Kong" in text_of(stage, "#place-right .veil"))
     assert "was sold where it was sold" in text_of(stage, "#place-right .veil")
     take_picture(stage, "19-another-phone-comes")
@@ -521,7 +535,7 @@ def test_another_market_is_another_phone(demo, stage):
     assert demo.right.get("/v1/device")["device"] != before
     assert "Nothing has left this phone." in view(stage, "right", "receipts")  # it is another phone
     shot(stage, "20-hong-kong")
-    Select(find(stage, "#place-right .another select")).select_by_visible_text("the United States")
+    pick(stage, "#place-right .another select", "the United States")
     wait(stage, lambda: demo.phone_is("right", "US"))
     wait(stage, lambda: on_phone(stage, "right", "#sold") == "Sold in the United States\nDEMO")
     wait_for_owners(stage)
