@@ -111,7 +111,7 @@ static const endpoint endpoints[] = {
     {"/v1/assistant", false, true, false, TDM__ROUTE_ASSISTANT, post_assistant},
     {"/v1/features", false, false, false, TDM__ROUTE_DEVICE, tdm__api_get_features},
     {"/v1/device", false, false, false, TDM__ROUTE_DEVICE, tdm__api_get_device},
-    {"/v1/decisions/", true, false, false, TDM__ROUTE_DEVICE, tdm__api_get_decision},
+    {"/v1/decisions/", true, false, true, TDM__ROUTE_DEVICE, tdm__api_get_decision},
     {"/v1/route/explain", false, true, false, TDM__ROUTE_DEVICE, tdm__api_post_explain},
     {"/v1/policy", false, true, true, TDM__ROUTE_DEVICE, tdm__api_post_policy},
     {"/v1/filings", false, false, false, TDM__ROUTE_DEVICE, tdm__api_get_filings},

@@ -192,7 +192,10 @@ void tdm__api_post_network(tdm__api *api, tdm__http_conn *c, const tdm__http_req
         answer_refused(api, c, 400, "invalid_field", &err);
         return;
     }
-    tdm__device_set_network(api->device, is_off);
+    if (tdm__device_set_network(api->device, is_off, &err) != TDM_OK) {
+        answer_refused(api, c, 500, "internal_error", &err);
+        return;
+    }
     tdm__api_answer_json(api, c, json_pack("{s:s}", "network", is_off ? "off" : "on"));
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "os/clock.h"
@@ -59,6 +60,8 @@ static tdm_status open_all(tdm__device *d, const char *record_path, tdm_error *e
         return tdm__fail_os(err, rc, "the folder %s cannot be made", d->state_dir);
     TDM_TRY(open_trust(d, err));
     TDM_TRY(tdm__device_record_load(d, record_path, err));
+    tdm__device_path(d, "network-off", path);
+    d->network_is_off = access(path, F_OK) == 0;
     tdm__device_path(d, "usage.sqlite", path);
     TDM_TRY(tdm__usage_open(path, &d->usage, err));
     TDM_TRY(open_journal(d, err));
@@ -112,11 +115,17 @@ tdm__journal *tdm__device_journal(tdm__device *d) { return d->journal; }
 
 /* ---- the moment ---- */
 
-void tdm__device_set_network(tdm__device *d, bool is_off)
+tdm_status tdm__device_set_network(tdm__device *d, bool is_off, tdm_error *err)
 {
+    char path[TDM__DEVICE_PATH_MAX];
+    tdm__device_path(d, "network-off", path);
+    int rc = is_off ? tdm__file_write_atomic(path, "", 0, 0600) : unlink(path) == 0 || errno == ENOENT ? 0 : errno;
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "the network switch cannot be kept in %s", path);
     pthread_mutex_lock(&d->mutex);
     d->network_is_off = is_off;
     pthread_mutex_unlock(&d->mutex);
+    return TDM_OK;
 }
 
 bool tdm__device_network_is_off(tdm__device *d)

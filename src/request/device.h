@@ -55,8 +55,8 @@ void tdm__device_set_model(tdm__device *d, const char *sha256, size_t device_tok
 tdm_status tdm__device_put_policy(tdm__device *d, tdm__str bundle, tdm__trust_fault *fault, tdm_error *err);
 tdm_status tdm__device_put_filing(tdm__device *d, tdm__str case_json, tdm_error *err);
 
-/* Airplane mode. */
-void tdm__device_set_network(tdm__device *d, bool is_off);
+/* Airplane mode; kept over restarts. */
+tdm_status tdm__device_set_network(tdm__device *d, bool is_off, tdm_error *err);
 bool tdm__device_network_is_off(tdm__device *d);
 
 /* Breaker of a partner, by what its calls came to. */

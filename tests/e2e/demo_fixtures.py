@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -110,8 +111,23 @@ class Phone:
         assert status == 200, text
 
 
+def free_ports(port):
+    """The first stage's port from here on whose phones' and stand-ins' ports are free too."""
+    while True:
+        try:
+            for offset in (0, 20, 30, *range(701, 706)):
+                with socket.socket() as s:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    s.bind(("127.0.0.1", port + offset))
+            return port
+        except OSError:
+            port += 50
+            assert port < 60000
+
+
 class Demo:
     def __init__(self, folder, port, **env):
+        port = free_ports(port)
         self.run = pathlib.Path(folder)
         self.port = port
         environment = dict(os.environ, TANDEM_RUN_DIR=str(self.run), TANDEM_PROGRAM=str(BUILD / "tandem"),

@@ -752,9 +752,9 @@ def test_every_answer_has_two_leaves_and_none_differs_when_it_is_replayed(demo):
     b = right.answer(offer_of(right, "openai"), "once")
     ids += [d["decision"] for d in b.all("decision")]
     for i in ids:
-        leaves = right.get(f"/v1/decisions/{i}")
+        leaves = right.get(f"/v1/decisions/{i}", right.key)
         assert leaves["opened"]["decision"]["market"] == "US" and leaves["closed"]["outcome"] == "answered"
-    assert right.get(f"/v1/decisions/{ids[-1]}")["closed"]["bytes_out"] == b.one("receipt")["bytes_sent"]
+    assert right.get(f"/v1/decisions/{ids[-1]}", right.key)["closed"]["bytes_out"] == b.one("receipt")["bytes_sent"]
     for phone in (demo.left, demo.right):
         code, rows, err = leaves_of(phone)
         assert rows and all(r["result"] != "different" for r in rows), (code, err)

@@ -168,7 +168,9 @@ def test_without_a_network_the_device_answers_alone(demo):
     f = demo.left.feature()
     assert f["state"] == "device_only" and f["reason"] == "NETWORK_OFF"
     assert demo.left.ask("What is the capital of France?").done["source"] == "own"
+    assert (demo.left.home / "state" / "network-off").exists()  # a restart does not switch it on again
     assert demo.left.post("/v1/network", {"off": False}, demo.left.key)[0] == 200
+    assert not (demo.left.home / "state" / "network-off").exists()
 
 
 def test_withdrawal_turns_it_off_again(demo):

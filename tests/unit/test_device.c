@@ -702,7 +702,7 @@ static void rules_are_replaced_while_others_use_them(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         swap_partner("backend: alibaba", i % 2 ? "backend: alibaba" : "backend: baidu");
         assert_int_equal(device_world_put(&world, d, &fault, NULL), TDM_OK);
-        tdm__device_set_network(d, i % 3 == 0);
+        tdm__device_set_network(d, i % 3 == 0, NULL);
         tdm__device_set_model(d, i % 5 ? RULES_OWN_SHA256 : "", 4096);
     }
     atomic_store(&stop, true);
