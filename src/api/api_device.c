@@ -148,8 +148,9 @@ static void answer_refused(tdm__api *api, tdm__http_conn *c, int status, const c
 
 void tdm__api_post_policy(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
 {
-    static const char *const codes[] = {"policy_refused", "format",     "signatures",  "rollback", "freeze", "mix_and_match",
-                                        "endless",        "target_hash", "wrong_role", "demo",     "missing"};
+    static const char *const codes[] = {"policy_refused", "format",  "signatures",  "rollback",   "freeze",
+                                        "mix_and_match",  "endless", "target_hash", "wrong_role", "demo",
+                                        "missing"};
     tdm__trust_fault fault = TDM__TRUST_NONE;
     tdm_error err = {0};
     tdm_status s = tdm__device_put_policy(api->device, q->body, &fault, &err);

@@ -370,7 +370,7 @@ static bool check_ready(tdm__api *api, const tdm__chat_ask *ask, tdm__api_error 
                                status.model_name);
     if (ask->logprobs && api_screens(api))
         return tdm__api_refuse(e, 400, "not_built", "logprobs",
-                               "logprobs is not given where the market screens answers: they would name held-back words");
+                               "logprobs is not given where the market screens answers: it would name held-back words");
     return true;
 }
 
@@ -381,7 +381,12 @@ static tdm__chat *chat_create(tdm__api *api, tdm__http_conn *c, tdm__chat_ask *a
     tdm__chat *chat = tdm__arena_array(&arena, 1, sizeof *chat);
     if (!chat)
         return NULL;
-    *chat = (tdm__chat){.exchange = {.gone = chat_gone}, .api = api, .next = api->chats, .arena = arena, .conn = c, .ask = *ask};
+    *chat = (tdm__chat){.exchange = {.gone = chat_gone},
+                        .api = api,
+                        .next = api->chats,
+                        .arena = arena,
+                        .conn = c,
+                        .ask = *ask};
     if (chat->next)
         chat->next->prev = chat;
     api->chats = chat;
