@@ -34,8 +34,9 @@ struct tdm__asking {
     pthread_mutex_t mutex; /* all below */
     tdm__buf frames;
     bool overflowed, is_done;
-    char decision_id[TDM__DECISION_ID_TEXT];
-    char state[16]; /* of DONE, for the log */
+    char decision_id[TDM__DECISION_ID_TEXT]; /* the last one, for the log */
+    char state[16];                          /* of DONE, for the log */
+    char head_decision_id[TDM__DECISION_ID_TEXT]; /* the first one; never written again, so the loop may read it */
 };
 
 /* ---- the assistant's threads ---- */
@@ -83,6 +84,8 @@ static void on_event(void *user, const tdm__assistant_event *ev)
     tdm__asking *a = user;
     pthread_mutex_lock(&a->mutex);
     snprintf(a->decision_id, sizeof a->decision_id, "%s", ev->decision_id ? ev->decision_id : "");
+    if (!a->head_decision_id[0])
+        memcpy(a->head_decision_id, a->decision_id, sizeof a->head_decision_id);
     tdm_status s = ev->kind == TDM__ASSISTANT_TEXT ? frame_text(&a->frames, ev) : frame(&a->frames, ev);
     a->overflowed = a->overflowed || s != TDM_OK;
     if (ev->kind == TDM__ASSISTANT_DONE) {
@@ -142,11 +145,12 @@ static tdm_status send_head(tdm__asking *a)
 {
     if (a->head_sent)
         return TDM_OK;
-    const tdm__http_header headers[] = {{"x-tandem-decision", a->decision_id},
+    const tdm__http_header headers[] = {{"x-tandem-decision", a->head_decision_id},
                                         {"Cache-Control", "no-store"},
                                         {"X-Accel-Buffering", "no"}};
+    const size_t n_without = a->head_decision_id[0] ? 0 : 1; /* "never" to an offer needs no decision */
     a->head_sent = true;
-    return tdm__http_begin(a->conn, 200, headers, a->decision_id[0] ? 3 : 0, "text/event-stream; charset=utf-8");
+    return tdm__http_begin(a->conn, 200, headers + n_without, 3 - n_without, "text/event-stream; charset=utf-8");
 }
 
 static bool send(tdm__asking *a)

@@ -183,12 +183,13 @@ json_t *tdm__device_json(tdm__device *d)
                                                time_json(r->record.expires_unix_s), "demo", r->record.is_demo)
                                    : json_null();
     json_t *o = json_pack(
-        "{s:s, s:s, s:o, s:s, s:o, s:o, s:b, s:o, s:I, s:s, s:s, s:o, s:O}", "device", r->record.device, "sku",
+        "{s:s, s:s, s:o, s:s, s:o, s:o, s:b, s:o, s:I, s:s, s:s, s:o, s:o}", "device", r->record.device, "sku",
         r->record.sku, "sold_in", has_region ? json_string(r->record.sold_in) : json_null(), "profile",
         profile_name(r->record.profile), "record", record, "market", market_json(r->policy), "needs_label",
         r->policy && r->policy->needs_label, "policy", policy_json(r, now, is_suspect), "trust_version",
         (json_int_t)r->trust_version, "network", tdm__device_network_is_off(d) ? "off" : "on", "off",
-        tdm__reason_name(r->why_off), "partners", partners_json(r), "filings", ((const tdm__device_rules *)s)->cases);
+        tdm__reason_name(r->why_off), "partners", partners_json(r), "filings",
+        json_deep_copy(((const tdm__device_rules *)s)->cases)); /* jansson's counts are not for two threads */
     tdm__device_release(d, s);
     return o;
 }
