@@ -36,7 +36,8 @@ struct tdm__asking {
     bool overflowed, is_done;
     char decision_id[TDM__DECISION_ID_TEXT]; /* the last one, for the log */
     char state[16];                          /* of DONE, for the log */
-    char head_decision_id[TDM__DECISION_ID_TEXT]; /* the first one; never written again, so the loop may read it */
+    /* Of the first decision, for the head; never written again, so the loop may read them. */
+    char head_decision_id[TDM__DECISION_ID_TEXT], route[TDM__PARTNER_ID_MAX + 1], model[128], filing[128];
 };
 
 /* ---- the assistant's threads ---- */
@@ -79,13 +80,33 @@ static tdm_status frame_text(tdm__buf *out, const tdm__assistant_event *ev)
     return s;
 }
 
+/* What the head says of the first decision: the path, and the step of its plan that takes it. */
+static void keep_head(tdm__asking *a, const tdm__assistant_event *ev)
+{
+    const char *path = json_string_value(json_object_get(ev->data, "path"));
+    memcpy(a->head_decision_id, a->decision_id, sizeof a->head_decision_id);
+    snprintf(a->route, sizeof a->route, "%s", path ? path : "");
+    size_t i;
+    json_t *step;
+    json_array_foreach(json_object_get(ev->data, "plan"), i, step)
+    {
+        const char *backend = json_string_value(json_object_get(step, "backend"));
+        const char *model = json_string_value(json_object_get(step, "model"));
+        const char *filing = json_string_value(json_object_get(step, "filing"));
+        if (!backend || strcmp(backend, a->route) != 0)
+            continue;
+        snprintf(a->model, sizeof a->model, "%s", model ? model : "");
+        snprintf(a->filing, sizeof a->filing, "%s", filing ? filing : "");
+    }
+}
+
 static void on_event(void *user, const tdm__assistant_event *ev)
 {
     tdm__asking *a = user;
     pthread_mutex_lock(&a->mutex);
     snprintf(a->decision_id, sizeof a->decision_id, "%s", ev->decision_id ? ev->decision_id : "");
     if (!a->head_decision_id[0])
-        memcpy(a->head_decision_id, a->decision_id, sizeof a->head_decision_id);
+        keep_head(a, ev);
     tdm_status s = ev->kind == TDM__ASSISTANT_TEXT ? frame_text(&a->frames, ev) : frame(&a->frames, ev);
     a->overflowed = a->overflowed || s != TDM_OK;
     if (ev->kind == TDM__ASSISTANT_DONE) {
@@ -145,12 +166,17 @@ static tdm_status send_head(tdm__asking *a)
 {
     if (a->head_sent)
         return TDM_OK;
-    const tdm__http_header headers[] = {{"x-tandem-decision", a->head_decision_id},
-                                        {"Cache-Control", "no-store"},
-                                        {"X-Accel-Buffering", "no"}};
-    const size_t n_without = a->head_decision_id[0] ? 0 : 1; /* "never" to an offer needs no decision */
+    const tdm__http_header known[] = {{"x-tandem-decision", a->head_decision_id},
+                                      {"x-tandem-route", a->route},
+                                      {"x-tandem-model", a->model},
+                                      {"x-tandem-filing", a->filing}};
+    tdm__http_header headers[6] = {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}};
+    size_t n = 2;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) /* "never" to an offer needs no decision */
+        if (known[i].value[0])
+            headers[n++] = known[i];
     a->head_sent = true;
-    return tdm__http_begin(a->conn, 200, headers + n_without, 3 - n_without, "text/event-stream; charset=utf-8");
+    return tdm__http_begin(a->conn, 200, headers, n, "text/event-stream; charset=utf-8");
 }
 
 static bool send(tdm__asking *a)

@@ -55,6 +55,9 @@ static tdm_status check_successor(tdm__device *d, tdm__str given, const char *pa
     if (before_is_read && strcmp(before.device, after.device) != 0)
         TDM_FAIL(err, TDM_ERR_INVAL, "%s is the record of another device (%s) than the one installed here (%s)", path,
                  after.device, before.device);
+    if (was_believed && strcmp(before.sold_in, after.sold_in) != 0)
+        TDM_FAIL(err, TDM_ERR_INVAL, "%s says that this device was sold in %s; it was sold in %s, once", path,
+                 after.sold_in, before.sold_in);
     if (was_believed && after.issued_unix_s <= before.issued_unix_s)
         TDM_FAIL(err, TDM_ERR_INVAL, "%s is not newer than the record that is installed", path);
     return TDM_OK;

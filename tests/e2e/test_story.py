@@ -64,6 +64,7 @@ def test_the_us_phone_answers_with_its_own_model(demo):
     a = demo.right.ask("What is the capital of France?")
     assert a.done["state"] == "answered" and a.done["source"] == "own" and "Paris" in a.text
     assert a.one("decision")["path"] == "own" and a.headers["x-tandem-decision"] == a.one("decision")["decision"]
+    assert a.headers["x-tandem-route"] == "own" and a.headers["x-tandem-model"].startswith("qwen2.5-coder-0.5b")
 
 
 def test_it_offers_chatgpt_and_sends_nothing_before_consent(demo):
@@ -117,6 +118,7 @@ def test_approval_opens_the_mainland_phone_and_is_marked_hypothetical(demo):
     assert demo.left.feature()["state"] == "on" and demo.left.feature()["filing"] == CASE
     a = demo.left.ask("What is the capital of France?", lang="zh")
     assert a.done["state"] == "answered" and a.done["source"] == "own" and a.done["filing"] == CASE
+    assert a.headers["x-tandem-filing"] == CASE
     assert [t["text"] for t in a.all("text") if t["label"]], "the market asks for a visible line"
     case = next(f for f in demo.left.get("/v1/filings")["filings"] if f["id"] == CASE)
     assert case["state"] == "approved" and case["hypothetical"] and case["demo"]

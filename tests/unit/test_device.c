@@ -235,9 +235,14 @@ static void only_a_newer_signed_record_of_this_device_takes_its_place(void **sta
     make_phone();
     tdm__device_close(open_with(world.record));
     device_world_record r = usual;
-    r.sold_in = "US"; /* of the same date: not newer */
+    r.expires_unix_s += DEVICE_DAY; /* of the same date: not newer */
     device_world_write_record(&world, &r);
     assert_refused(world.record, "not newer");
+    r = usual;
+    r.sold_in = "US"; /* a device is sold once, whatever a newer record says */
+    r.issued_unix_s += 60;
+    device_world_write_record(&world, &r);
+    assert_refused(world.record, "it was sold in CN, once");
     r = usual;
     r.issued_unix_s -= DEVICE_DAY;
     device_world_write_record(&world, &r);
