@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -251,6 +252,14 @@ static const char *const hostile[] = {
     "{% set ns = namespace() %}{% for a in range(100000) %}{% set d = dict(range(1000) | batch(2)) %}{% endfor %}",
 };
 
+/* Of this process: a machine that is busy with something else is no fault of a template. */
+static uint64_t own_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void hostile_templates_end_soon_with_a_limit(void **state)
 {
     (void)state;
@@ -259,9 +268,9 @@ static void hostile_templates_end_soon_with_a_limit(void **state)
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
         tdm__rendered r = {0};
         tdm_error err = {0};
-        uint64_t start_ns = tdm__clock_ns();
+        uint64_t start_ns = own_ns();
         tdm_status s = render(tdm__str_from(hostile[i]), o, &r, &err);
-        uint64_t took_ns = tdm__clock_ns() - start_ns;
+        uint64_t took_ns = own_ns() - start_ns;
         slowest_ns = took_ns > slowest_ns ? took_ns : slowest_ns;
         if (s != TDM_ERR_LIMIT || took_ns > HOSTILE_MS_MAX * UINT64_C(1000000))
             fail_msg("%s: %s, %llu ms", hostile[i], s < 0 ? err.msg : "no error",
