@@ -190,7 +190,7 @@ static void on_own_answered(tdm__answer *w, const tdm__event *ev)
             tdm__answer_offer(w, ev, TDM__OFFER_ABSTAINED);
             return;
         }
-        if (w->verdict == TDM__ABSTAIN_ABSTAIN)
+        if (w->verdict == TDM__ABSTAIN_ABSTAIN && w->named[0] == '\0') /* else: why the one that was named did not */
             tdm__answer_note(w, TDM__WORDS_UNSURE_ALONE);
     } else {
         tdm__answer_note(w, TDM__WORDS_PARTNER_FAILED);

@@ -1,7 +1,8 @@
 /* named.c - "ask ChatGPT ..", "问阿里巴巴..": a partner that the user names, in English and Chinese.
  *
- * Only at the beginning of a question, only after a word that asks somebody, only names of this market's policy: a
- * question *about* a partner is no question *to* it. The question itself is not changed by it.
+ * Only at the beginning of a question, only after a word that asks somebody: a question *about* a partner is no
+ * question *to* it. The question itself is not changed by it. Names are those of the market's policy, and those that
+ * partners of other markets go by: who asks ChatGPT where there is none is told so, and nobody else gets the question.
  */
 #include <string.h>
 
@@ -9,6 +10,16 @@
 
 static const char *const askers[] = {
     "please ask ", "ask ", "please use ", "use ", "hey ", "请让", "请用", "让", "用", "请问问", "问问", "问一下", "问一问", "问",
+};
+
+/* Those of share/partners. None is an address: an id that the market has not makes a plan shorter, never longer. */
+static const struct {
+    const char *name, *id;
+} elsewhere[] = {
+    {"ChatGPT", "openai"},   {"OpenAI", "openai"},       {"Alibaba", "alibaba"},      {"阿里巴巴", "alibaba"},
+    {"Baidu", "baidu"},      {"百度", "baidu"},          {"DeepSeek", "deepseek"},    {"Tencent", "tencent"},
+    {"腾讯", "tencent"},     {"ByteDance", "bytedance"}, {"字节跳动", "bytedance"},   {"Doubao", "bytedance"},
+    {"豆包", "bytedance"},   {"MiniMax", "minimax"},     {"Zhipu", "zhipu"},          {"智谱", "zhipu"},
 };
 
 enum { SHORT_NAME_BYTES = 6 }; /* two Chinese characters: the least that is taken for a name's beginning */
@@ -66,6 +77,21 @@ static size_t match_models(tdm__str text, const tdm__policy_cell *cell, const td
     return best;
 }
 
+/* The id behind a name of another market's partner that text begins with; *n: its bytes, or 0. */
+static const char *match_elsewhere(tdm__str text, size_t *n)
+{
+    const char *id = "";
+    *n = 0;
+    for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+        size_t bytes = match(text, elsewhere[i].name);
+        if (bytes > *n) {
+            *n = bytes;
+            id = elsewhere[i].id;
+        }
+    }
+    return id;
+}
+
 static tdm__str skip(tdm__str s, size_t n) { return (tdm__str){s.ptr + n, s.len - n}; }
 
 void tdm__assistant_find_named(const tdm__market_policy *policy, const char *feature, tdm__str question,
@@ -77,7 +103,8 @@ void tdm__assistant_find_named(const tdm__market_policy *policy, const char *fea
     while (question.len > 0 && (question.ptr[0] == ' ' || question.ptr[0] == '\n'))
         question = skip(question, 1);
     const tdm__policy_cell *cell = tdm__market_policy_cell(policy, feature);
-    size_t best = 0;
+    size_t best = 0, best_elsewhere = 0;
+    const char *other = "";
     for (size_t i = 0; i < sizeof askers / sizeof askers[0]; i++) {
         const size_t len = strlen(askers[i]);
         if (shared(question, askers[i]) != len)
@@ -94,5 +121,13 @@ void tdm__assistant_find_named(const tdm__market_policy *policy, const char *fea
                 memcpy(out, p->id, strlen(p->id) + 1);
             }
         }
+        size_t n = 0;
+        const char *id = match_elsewhere(rest, &n);
+        if (n > best_elsewhere) {
+            best_elsewhere = n;
+            other = id;
+        }
     }
+    if (best == 0)
+        memcpy(out, other, strlen(other) + 1);
 }

@@ -355,7 +355,7 @@ static void never_sends_nothing_and_asks_no_more(void **state)
     ask("ask ChatGPT who won");
     assert_string_equal(get(t.done, "state"), "answered");
     assert_string_equal(t.source, "own");
-    assert_non_null(strstr(get(t.done, "text"), "not sure"));
+    assert_non_null(strstr(get(t.done, "text"), "never to ChatGPT")); /* of whom was asked for, though it is unsure */
     tdm__fake.own_unsure_at = -1;
     ask("ask ChatGPT who won");
     assert_non_null(strstr(get(t.done, "text"), "never to ChatGPT"));
@@ -477,6 +477,9 @@ static void a_partner_is_named_only_at_the_beginning(void **state)
     named("ask my mother", "");
     named("请问阿里巴巴是什么", ""); /* "may I ask what Alibaba is" */
     named("问阿", "");
+    named("ask DeepSeek: who won", "deepseek"); /* another market's: known, so that nobody else gets the question */
+    named("问豆包谁赢了", "bytedance");
+    named("What is DeepSeek?", "");
     named("", "");
     named("ask", "");
 }
