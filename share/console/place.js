@@ -22,6 +22,7 @@ function makePlace(name) {
     lies: { travel: false, sim: false, spoof: false },
     wants: "",
     linkAsked: 0,
+    linkRefused: 0,
     part: selector => root.querySelector(selector),
   };
   place.part(".another select").onchange = e => replacePhone(place, e.target.value);
@@ -132,6 +133,10 @@ function hearPlaces(e) {
     return;
   }
   if (told.device !== undefined) {
+    if (told.owner && place.linkRefused) {
+      place.linkRefused = 0;
+      showPlace(place, "");
+    }
     Object.assign(place, { device: told.device, features: told.features, isOwner: told.owner });
     showPlace(place);
   }
@@ -192,7 +197,8 @@ function playState(place, { state, partner, bytes: n, text }) {
   } else if (state === "came") {
     travel(pill, screen, "back");
   } else if (state === "no_session") {
-    showPlace(place, text);
+    place.linkRefused += 1; // a page that is opened again begins with a used link: a fresh one is on its way
+    if (place.linkRefused > 1) showPlace(place, text);
   }
 }
 
