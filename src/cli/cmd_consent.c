@@ -143,7 +143,7 @@ int tdm__cmd_consent(int argc, char **argv)
     const char *verb = n_args == 1 ? args[0] : "";
     const bool is_list = strcmp(verb, "list") == 0, is_grant = strcmp(verb, "grant") == 0;
     if (!is_list && !is_grant && strcmp(verb, "revoke") != 0)
-        return tdm__command_usage("consent", "list, grant or revoke is needed (--help)");
+        return tdm__command_usage("consent", "list, grant or revoke is needed");
     tdm__consent_mode mode = TDM__CONSENT_ASK;
     if (is_grant && !check_grant(&c, &mode))
         return TDM__EXIT_USAGE;

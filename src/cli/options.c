@@ -15,7 +15,7 @@
 #include "cli/command.h"
 #include "base/nearest.h"
 
-enum { COMMON_ROWS = 8 };
+enum { COMMON_ROWS = 8, GENERAL_ROWS = 3 }; /* the first three are of use to every command, the rest to an engine */
 
 typedef struct parser {
     const char *command;
@@ -145,9 +145,9 @@ static int parse_option(const parser *p, int argc, char **argv, int *i)
     return store(p, row, argv[++*i]);
 }
 
-static void print_rows(const tdm__option *rows)
+static void print_rows(const tdm__option *rows, size_t n_max)
 {
-    for (const tdm__option *row = rows; row->name; row++) {
+    for (const tdm__option *row = rows; row->name && (size_t)(row - rows) < n_max; row++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
         printf("  %-20s %s\n", left, row->help);
@@ -157,10 +157,10 @@ static void print_rows(const tdm__option *rows)
 static int print_help(const parser *p, const char *synopsis)
 {
     printf("usage: tandem %s %s\n\n", p->command, synopsis);
-    print_rows(p->rows);
+    print_rows(p->rows, SIZE_MAX);
     if (p->rows->name)
         printf("\n");
-    print_rows(p->common);
+    print_rows(p->common, row_find(p, "-m", 2) ? SIZE_MAX : GENERAL_ROWS);
     return TDM__EXIT_DONE;
 }
 
