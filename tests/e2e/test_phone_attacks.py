@@ -283,7 +283,8 @@ def test_records_of_others_older_ones_and_forged_ones_change_nothing(own, demo, 
     phone = own("CN")
     phone.start().end()
     refused(phone, demo.right.home / "record.json", "record of another device")
-    refused(phone, phone.make_record("US", tmp_path / "old", at="2024-01-01T00:00:00Z"), "not newer")
+    refused(phone, phone.make_record("CN", tmp_path / "old", at="2024-01-01T00:00:00Z"), "not newer")
+    refused(phone, phone.make_record("US", tmp_path / "moved"), "was sold in CN, once")
     refused(phone, phone.make_record("US", tmp_path / "foreign", key="regulator-US"), "does not take the place")
     forged = tmp_path / "forged.json"
     forged.write_text(phone.record.read_text().replace('"CN"', '"US"'))
