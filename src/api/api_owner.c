@@ -69,17 +69,6 @@ void tdm__api_get_consents(tdm__api *api, tdm__http_conn *c, const tdm__http_req
     tdm__api_answer_json(api, c, list ? json_pack("{s:o}", "consents", list) : NULL);
 }
 
-static const tdm__policy_backend *find_backend(const tdm__rules *r, const char *partner, const char *feature)
-{
-    const tdm__rule_cell *cell = tdm__rules_cell(r, feature);
-    for (size_t i = 0; cell && i < cell->cell->n_backends; i++) {
-        const tdm__policy_backend *b = &cell->cell->backends[i];
-        if (b->partner && strcmp(b->partner->id, partner) == 0)
-            return b;
-    }
-    return NULL;
-}
-
 /* Says it for the question alone and, but for "always", for attachments too: those are agreed to apart. */
 static tdm_status set_consent(tdm__api *api, const char *partner, const char *feature, tdm__consent_mode mode,
                               tdm_error *err)
@@ -88,7 +77,7 @@ static tdm_status set_consent(tdm__api *api, const char *partner, const char *fe
     if (mode == TDM__CONSENT_ASK)
         return tdm__consent_revoke(usage, partner, feature, NULL, err);
     const tdm__rules_set *set = tdm__device_acquire(api->device);
-    const tdm__policy_backend *b = find_backend(set->rules, partner, feature);
+    const tdm__policy_backend *b = tdm__rules_find_partner(set->rules, partner, feature);
     tdm_status s = TDM_OK;
     if (!b)
         s = tdm__fail(err, TDM_ERR_NOT_FOUND, "the policy of this device's market gives that feature no such partner");

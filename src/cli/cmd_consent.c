@@ -63,17 +63,6 @@ static tdm_status print_list(consent *c, tdm_error *err)
     return TDM_OK;
 }
 
-static const tdm__policy_backend *find_backend(const tdm__rules *r, const char *partner, const char *feature)
-{
-    const tdm__rule_cell *cell = tdm__rules_cell(r, feature);
-    for (size_t i = 0; cell && i < cell->cell->n_backends; i++) {
-        const tdm__policy_backend *b = &cell->cell->backends[i];
-        if (b->partner && strcmp(b->partner->id, partner) == 0)
-            return b;
-    }
-    return NULL;
-}
-
 /* "Never" holds for attachments by itself, "always" leaves them out. */
 static tdm_status grant(consent *c, tdm__consent_mode mode, tdm_error *err)
 {
@@ -83,7 +72,7 @@ static tdm_status grant(consent *c, tdm__consent_mode mode, tdm_error *err)
     tdm_status s = tdm__route_input_open(&c->common, &installed, tdm__clock_unix_s(), &in, err);
     if (s == TDM_OK)
         s = tdm__route_input_rules(&in, NULL, 0, "", in.now_unix_s, &rules, NULL, err);
-    const tdm__policy_backend *b = s == TDM_OK ? find_backend(rules, c->partner, c->feature) : NULL;
+    const tdm__policy_backend *b = s == TDM_OK ? tdm__rules_find_partner(rules, c->partner, c->feature) : NULL;
     if (s == TDM_OK && !b)
         s = tdm__fail(err, TDM_ERR_NOT_FOUND, "the policy of this device's market gives %s no partner %s", c->feature,
                       c->partner);

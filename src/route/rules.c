@@ -272,3 +272,14 @@ const tdm__rule_cell *tdm__rules_cell(const tdm__rules *r, const char *feature)
     }
     return NULL;
 }
+
+const tdm__policy_backend *tdm__rules_find_partner(const tdm__rules *r, const char *partner, const char *feature)
+{
+    const tdm__rule_cell *cell = tdm__rules_cell(r, feature);
+    for (size_t i = 0; cell && i < cell->cell->n_backends; i++) {
+        const tdm__policy_backend *b = &cell->cell->backends[i];
+        if (b->partner && strcmp(b->partner->id, partner) == 0)
+            return b;
+    }
+    return NULL;
+}

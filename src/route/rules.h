@@ -70,4 +70,7 @@ void tdm__rules_destroy(tdm__rules *r); /* NULL-safe */
 /* NULL when there is no such cell. */
 const tdm__rule_cell *tdm__rules_cell(const tdm__rules *r, const char *feature);
 
+/* The back end by which a feature has the partner; NULL: it has not. Borrowed from the policy. */
+const tdm__policy_backend *tdm__rules_find_partner(const tdm__rules *r, const char *partner, const char *feature);
+
 #endif
