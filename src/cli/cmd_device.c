@@ -174,11 +174,7 @@ static int print_json(const char *command, const judged *j, const char *issued, 
                   "sold_in", r->sold_in, "profile", tdm__device_profile_name(r->profile), "issued", issued, "expires",
                   expires, "demo", r->is_demo, "device_key", r->device_key.id, "signer", r->signer, "sha256", r->sha256,
                   "state", j->is_checked ? fault_name(j->fault) : "not_checked", "text", j->why.msg);
-    int code = TDM__EXIT_DONE;
-    if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || printf("\n") < 0)
-        code = tdm__command_fail(command, &(tdm_error){.code = TDM_ERR_NOMEM});
-    json_decref(root);
-    return code;
+    return tdm__command_print_json(command, root);
 }
 
 static int print_record(const char *command, const judged *j, bool as_json)

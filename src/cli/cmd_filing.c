@@ -132,21 +132,12 @@ static tdm_status open_case(const char *path, const tdm__keyring *keys, int64_t 
     return TDM_OK;
 }
 
-static int print_json(const char *command, json_t *root)
-{
-    int code = TDM__EXIT_DONE;
-    if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || printf("\n") < 0)
-        code = tdm__command_fail(command, &(tdm_error){.code = TDM_ERR_NOMEM});
-    json_decref(root);
-    return code;
-}
-
 static int print_case(const char *command, const tdm__common *common, const tdm__filing_case *c, int64_t now,
                       void (*print)(const json_t *view))
 {
     json_t *view = tdm__filing_case_json(c, now);
     if (common->json || !view)
-        return print_json(command, view);
+        return tdm__command_print_json(command, view);
     print(view);
     json_decref(view);
     return TDM__EXIT_DONE;
@@ -242,7 +233,7 @@ static int list(const char *command, const filing_options *o, const tdm__common 
         else
             print_case(command, common, f.cases[i], now, tdm__filing_print_line);
     if (common->json)
-        printed = print_json(command, json_pack("{s:o}", "filings", all));
+        printed = tdm__command_print_json(command, json_pack("{s:o}", "filings", all));
     tdm__case_folder_fini(&f);
     return code != TDM__EXIT_DONE ? code : printed;
 }

@@ -71,20 +71,11 @@ static void fill_rows(policy_options *o, action a, tdm__option rows[ROWS_MAX], u
     rows[n] = (tdm__option){0};
 }
 
-static int print_json(const policy_options *o, json_t *root)
-{
-    int code = TDM__EXIT_DONE;
-    if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || printf("\n") < 0)
-        code = tdm__command_fail(o->command, &(tdm_error){.code = TDM_ERR_NOMEM});
-    json_decref(root);
-    return code;
-}
-
 /* Takes view. */
 static int print_view(const policy_options *o, json_t *view, void (*print)(const json_t *view))
 {
     if (o->common.json || !view)
-        return print_json(o, view);
+        return tdm__command_print_json(o->command, view);
     print(view);
     json_decref(view);
     return TDM__EXIT_DONE;
@@ -159,7 +150,7 @@ static int fail_trust(const policy_options *o, tdm__trust_fault fault, const tdm
     const char *name = tdm__trust_fault_name(fault);
     fprintf(stderr, "tandem %s: %s: %s\n", o->command, name, err->msg);
     if (o->common.json)
-        print_json(o, json_pack("{s:b, s:s, s:s}", "ok", false, "fault", name, "text", err->msg));
+        tdm__command_print_json(o->command, json_pack("{s:b, s:s, s:s}", "ok", false, "fault", name, "text", err->msg));
     return TDM__EXIT_INTEGRITY;
 }
 

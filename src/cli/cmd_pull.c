@@ -148,9 +148,7 @@ static int print_answer(const tdm__common *common, const tdm__catalogue_entry *e
         return printf("%s\n", path) > 0 ? TDM__EXIT_DONE : TDM__EXIT_FAILED;
     json_t *root = json_pack("{s:s, s:s, s:I, s:s}", "name", e->name, "path", path, "bytes", (json_int_t)e->bytes,
                              "sha256", e->sha256);
-    int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || printf("\n") < 0;
-    json_decref(root);
-    return failed ? tdm__command_fail("pull", &(tdm_error){.code = TDM_ERR_NOMEM}) : TDM__EXIT_DONE;
+    return tdm__command_print_json("pull", root);
 }
 
 static int pull(const tdm__common *common, const tdm__catalogue_entry *entry, size_t stall_s)

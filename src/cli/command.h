@@ -5,6 +5,7 @@
 #ifndef TDM_CLI_COMMAND_H
 #define TDM_CLI_COMMAND_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,6 +75,9 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
 
 /* Prints "tandem COMMAND: sentence" and gives the exit code that belongs to the status. */
 int tdm__command_fail(const char *command, const tdm_error *err);
+
+/* Prints the document on stdout and gives the reference back; NULL is a lack of memory. */
+int tdm__command_print_json(const char *command, json_t *root);
 
 /* Prints one line about a wrong call and gives TDM__EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int tdm__command_usage(const char *command, const char *fmt, ...);
