@@ -18,7 +18,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-enum { MODE_DIR = 0700, MODE_FILE = 0600, PATH_BYTES = 4096 };
+enum { MODE_DIR = 0700, MODE_FILE = 0600, PATH_BYTES = 4096, OWN = O_RDWR | O_CREAT | O_NOFOLLOW };
 
 int tdm__journal_pwrite(int fd, const void *bytes, size_t n, uint64_t at)
 {
@@ -47,13 +47,13 @@ static int sync_data(int fd)
     return rc;
 }
 
-static tdm_status open_part(const char *dir, const char *name, int *fd, tdm_error *err)
+tdm_status tdm__journal_open_part(const char *dir, const char *name, int flags, int *fd, tdm_error *err)
 {
     char path[PATH_BYTES];
     int n = snprintf(path, sizeof path, "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof path)
         TDM_FAIL(err, TDM_ERR_LIMIT, "the path of the journal is longer than %zu bytes", sizeof path - 1);
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, MODE_FILE);
+    *fd = open(path, flags | O_CLOEXEC, MODE_FILE);
     if (*fd < 0)
         return tdm__fail_os(err, errno, "%s cannot be opened", path);
     return TDM_OK;
@@ -73,14 +73,14 @@ static tdm_status open_parts(const char *dir, tdm__journal_file *f, tdm_error *e
     int rc = tdm__dir_make(dir, MODE_DIR);
     if (rc != 0)
         return tdm__fail_os(err, rc, "the journal's folder %s cannot be made", dir);
-    TDM_TRY(open_part(dir, "lock", &f->lock_fd, err));
+    TDM_TRY(tdm__journal_open_part(dir, "lock", OWN, &f->lock_fd, err));
     if (flock(f->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
             TDM_FAIL(err, TDM_ERR_BUSY, "another process writes the journal in %s", dir);
         return tdm__fail_os(err, errno, "the lock of the journal in %s cannot be taken", dir);
     }
-    TDM_TRY(open_part(dir, "journal", &f->journal_fd, err));
-    TDM_TRY(open_part(dir, "keys", &f->keys_fd, err));
+    TDM_TRY(tdm__journal_open_part(dir, "journal", OWN, &f->journal_fd, err));
+    TDM_TRY(tdm__journal_open_part(dir, "keys", OWN, &f->keys_fd, err));
     return sync_folder(dir, err);
 }
 

@@ -44,6 +44,9 @@ typedef struct tdm__journal_end {
     int64_t at_unix_s; /* of the last leaf */
 } tdm__journal_end;
 
+/* Opens dir/name; flags as of open, O_CLOEXEC is added. The sentence names the path. */
+tdm_status tdm__journal_open_part(const char *dir, const char *name, int flags, int *fd, tdm_error *err);
+
 /* Walks a file from its beginning by pread. fn may be NULL. */
 tdm_status tdm__journal_walk(int fd, tdm__leaf_fn fn, void *user, tdm__journal_end *end, tdm_error *err);
 

@@ -127,24 +127,12 @@ done:
     return s;
 }
 
-static tdm_status open_part(const char *dir, const char *name, int *fd, tdm_error *err)
-{
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (n < 0 || (size_t)n >= sizeof path)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "the path of the journal is longer than %zu bytes", sizeof path - 1);
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0)
-        return tdm__fail_os(err, errno, "%s cannot be opened", path);
-    return TDM_OK;
-}
-
 tdm_status tdm__journal_read(const char *dir, tdm_status (*fn)(void *user, const tdm__leaf_read *leaf, tdm_error *err),
                              void *user, tdm_error *err)
 {
     int fd;
     tdm__journal_end end;
-    TDM_TRY(open_part(dir, "journal", &fd, err));
+    TDM_TRY(tdm__journal_open_part(dir, "journal", O_RDONLY, &fd, err));
     tdm_status s = tdm__journal_walk(fd, fn, user, &end, err);
     close(fd);
     return s < 0 ? s : TDM_OK;
@@ -155,7 +143,7 @@ tdm_status tdm__journal_check_content(const char *dir, const tdm__leaf_read *lea
 {
     uint8_t key[TDM__JOURNAL_KEY_BYTES] = {0}, commitment[TDM__SHA256_BYTES];
     int fd;
-    TDM_TRY(open_part(dir, "keys", &fd, err));
+    TDM_TRY(tdm__journal_open_part(dir, "keys", O_RDONLY, &fd, err));
     ssize_t n = pread(fd, key, sizeof key, (off_t)(leaf->index * sizeof key));
     close(fd);
     if (!leaf->has_commitment || n != (ssize_t)sizeof key || is_zero(key, sizeof key))
