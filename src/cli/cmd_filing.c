@@ -116,22 +116,6 @@ static tdm_status read_case(tdm__str json, const tdm__keyring *keys, int64_t now
                 : tdm__filing_case_create_unchecked(json, now, out, err);
 }
 
-static tdm_status open_case(const char *path, const tdm__keyring *keys, int64_t now, tdm__filing_case **out,
-                            tdm_error *err)
-{
-    char *bytes = NULL;
-    size_t len = 0;
-    tdm_error why = {0};
-    int rc = tdm__file_read(path, TDM__FILING_CASE_BYTES_MAX, &bytes, &len);
-    if (rc != 0)
-        return tdm__fail_os(err, rc, "%s cannot be read", path);
-    tdm_status s = read_case((tdm__str){bytes, len}, keys, now, out, &why);
-    free(bytes);
-    if (s != TDM_OK)
-        TDM_FAIL(err, s, "%s: %s", path, why.msg);
-    return TDM_OK;
-}
-
 static int print_case(const char *command, const tdm__common *common, const tdm__filing_case *c, int64_t now,
                       void (*print)(const json_t *view))
 {
@@ -207,7 +191,7 @@ static int act(const char *command, const filing_options *o, int action, const t
             return tdm__command_usage(command, "%s exists already", o->case_path);
         return add_entry(command, o, action, common, NULL, keys, now);
     }
-    if (open_case(o->case_path, keys, now, &c, &err) != TDM_OK)
+    if (tdm__case_file_read(o->case_path, keys, now, &c, &err) != TDM_OK)
         return fail_read(command, &err);
     int code = action == SHOW ? print_case(command, common, c, now, tdm__filing_print)
                               : add_entry(command, o, action, common, c, keys, now);

@@ -48,19 +48,11 @@ static tdm_status load_key(const tdm__authority *a, const char *by, const tdm__f
 static tdm_status open_case(const tdm__authority *a, const char *id, int64_t now_unix_s, tdm__filing_case **out,
                             tdm_error *err)
 {
-    char name[TDM__AUTHORITY_NAME_MAX + 16];
-    json_t *json = NULL;
+    char path[TDM__AUTHORITY_PATH_MAX];
     if (!tdm__authority_is_name(id))
         TDM_FAIL(err, TDM_ERR_NOT_FOUND, "there is no case of that id");
-    snprintf(name, sizeof name, "cases/%s.json", id);
-    TDM_TRY(tdm__authority_read_json(a, name, &json, err));
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    if (!text)
-        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a case");
-    tdm_status s = tdm__filing_case_create(tdm__str_from(text), a->keys, now_unix_s, out, err);
-    free(text);
-    return s;
+    tdm__authority_path(a, path, "cases/%s.json", id);
+    return tdm__case_file_read(path, a->keys, now_unix_s, out, err);
 }
 
 static tdm_status keep(const tdm__authority *a, const char *json, int64_t now_unix_s, tdm_error *err)

@@ -29,9 +29,8 @@ static tdm_status path_join(const char *dir, const char *name, char path[PATH_MA
     return TDM_OK;
 }
 
-/* keys NULL: unchecked. Sentences begin with the path. */
-static tdm_status read_case(const char *path, const tdm__keyring *keys, int64_t now_unix_s, tdm__filing_case **out,
-                            tdm_error *err)
+tdm_status tdm__case_file_read(const char *path, const tdm__keyring *keys, int64_t now_unix_s, tdm__filing_case **out,
+                               tdm_error *err)
 {
     char *bytes = NULL;
     size_t len = 0;
@@ -64,7 +63,7 @@ static tdm_status add_case(tdm__case_folder *f, const char *dir, const char *nam
     TDM_TRY(path_join(dir, name, path, err));
     if (f->n == TDM__CASES_MAX)
         TDM_FAIL(err, TDM_ERR_LIMIT, "%s is one case too many, %d are read", path, TDM__CASES_MAX);
-    TDM_TRY(read_case(path, keys, now_unix_s, &c, err));
+    TDM_TRY(tdm__case_file_read(path, keys, now_unix_s, &c, err));
     tdm_status s = check_name(c, name, path, err);
     if (s != TDM_OK) {
         tdm__filing_case_destroy(c);
@@ -136,7 +135,7 @@ void tdm__case_folder_fini(tdm__case_folder *f)
 static tdm_status check_successor(const char *path, const tdm__filing_case *c, int64_t now_unix_s, tdm_error *err)
 {
     tdm__filing_case *earlier = NULL;
-    tdm_status s = read_case(path, NULL, now_unix_s, &earlier, err);
+    tdm_status s = tdm__case_file_read(path, NULL, now_unix_s, &earlier, err);
     if (s == TDM_ERR_NOT_FOUND)
         return TDM_OK;
     if (s == TDM_OK)

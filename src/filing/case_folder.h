@@ -14,6 +14,10 @@ typedef struct tdm__case_folder {
     size_t n;
 } tdm__case_folder;
 
+/* One case of a file. keys NULL: the signers are not checked, as by create_unchecked. Sentences begin with the path. */
+tdm_status tdm__case_file_read(const char *path, const tdm__keyring *keys, int64_t now_unix_s, tdm__filing_case **out,
+                               tdm_error *err);
+
 /* Reads what is there. A file that is no good case counts as no case (nothing opens by it): the status and *err are the
  * first such file's, named, and *out holds the good ones all the same. *out may always be given to fini. A folder that
  * is missing is empty. */
