@@ -4,9 +4,9 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
+#include "os/clock.h"
 
 enum { TEXT_BYTES_MAX = 16 << 20, LOOK_MS = 50 };
 
@@ -39,13 +39,7 @@ static void on_event(void *user, const tdm__assistant_event *ev)
 /* What has come since, in a new array; NULL: nothing for LOOK_MS. */
 static json_t *take(inbox *x, bool *is_done)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += LOOK_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
+    const struct timespec until = tdm__clock_deadline(LOOK_MS);
     json_t *fresh = json_array(), *taken = NULL;
     pthread_mutex_lock(&x->mutex);
     if (json_array_size(x->events) == 0 && !x->is_done)

@@ -2,10 +2,10 @@
 #include "cli/chat_turn.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "os/clock.h"
 
 enum { TEXT_BYTES_MAX = 64 << 20, LOOK_MS = 50 };
 
@@ -65,13 +65,7 @@ static void on_event(void *user, const tdm__event *ev)
 /* Waits for text, the end, or LOOK_MS. Under mutex. */
 static void wait_a_little(tdm__chat_turn *t)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += LOOK_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
+    const struct timespec until = tdm__clock_deadline(LOOK_MS);
     pthread_cond_timedwait(&t->changed, &t->mutex, &until);
 }
 
