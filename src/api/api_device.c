@@ -86,9 +86,7 @@ void tdm__api_get_device(tdm__api *api, tdm__http_conn *c, const tdm__http_reque
 void tdm__api_get_filings(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
 {
     (void)q;
-    json_t *device = tdm__device_json(api->device);
-    json_t *filings = device ? json_incref(json_object_get(device, "filings")) : NULL;
-    json_decref(device);
+    json_t *filings = tdm__device_cases(api->device);
     tdm__api_answer_json(api, c, filings ? json_pack("{s:o}", "filings", filings) : NULL);
 }
 

@@ -43,6 +43,9 @@ tdm_status tdm__json_get_object(const json_t *object, const char *key, const cha
 tdm_status tdm__json_get_time(const json_t *object, const char *key, const char *what, int64_t *unix_s,
                               tdm_error *err);
 
+/* A time as RFC 3339 text; null for INT64_MAX, never. New reference; NULL: out of memory. */
+json_t *tdm__json_time(int64_t unix_s);
+
 /* Refuses a key of object that is not in known (terminated by NULL); the sentence has the nearest known one. */
 tdm_status tdm__json_check_keys(const json_t *object, const char *what, const char *const *known, tdm_error *err);
 

@@ -95,3 +95,12 @@ tdm_status tdm__json_check_keys(const json_t *object, const char *what, const ch
     }
     return TDM_OK;
 }
+
+json_t *tdm__json_time(int64_t unix_s)
+{
+    char text[TDM__RFC3339_TEXT];
+    if (unix_s == INT64_MAX)
+        return json_null();
+    tdm__rfc3339_put(unix_s, text);
+    return json_string(text);
+}

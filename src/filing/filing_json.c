@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "base/rfc3339.h"
+#include "base/json.h"
 #include "filing/filing_internal.h"
 
 static const char *role_name(tdm__key_role r)
@@ -29,15 +29,6 @@ json_t *tdm__filing_signer_json(const tdm__public_key *key, const tdm__keyring_e
     return json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "key", key->id, "role", entry ? role_name(entry->role) : "", "id",
                      entry ? entry->id : "", "name", "en", entry ? entry->name_en : "", "zh",
                      entry ? entry->name_zh : "");
-}
-
-static json_t *time_json(int64_t unix_s)
-{
-    char text[TDM__RFC3339_TEXT];
-    if (unix_s == INT64_MAX)
-        return json_null();
-    tdm__rfc3339_put(unix_s, text);
-    return json_string(text);
 }
 
 /* The member, or what stands for none. */
@@ -87,7 +78,7 @@ static json_t *sections_json(const tdm__filing_case *c)
         if (e->action != TDM__FILING_SUBMIT)
             continue;
         json_object_set_new(sections, json_string_value(json_object_get(e->body, "section")),
-                            json_pack("{s:o, s:O, s:o}", "submitted", time_json(e->date_unix_s), "signer",
+                            json_pack("{s:o, s:O, s:o}", "submitted", tdm__json_time(e->date_unix_s), "signer",
                                       e->signer_json, "documents", member(e, "documents", json_array())));
     }
     return sections;
@@ -103,11 +94,11 @@ static json_t *questions_json(const tdm__filing_case *c)
         if (e->action == TDM__FILING_ASK)
             json_array_append_new(questions,
                                   json_pack("{s:o, s:o, s:O, s:n}", "text", member(e, "text", json_null()), "at",
-                                            time_json(e->date_unix_s), "signer", e->signer_json, "answer"));
+                                            tdm__json_time(e->date_unix_s), "signer", e->signer_json, "answer"));
         else if (e->action == TDM__FILING_ANSWER)
             json_object_set_new(json_array_get(questions, n_answered++), "answer",
                                 json_pack("{s:o, s:o, s:O, s:o}", "text", member(e, "text", json_null()), "at",
-                                          time_json(e->date_unix_s), "signer", e->signer_json, "documents",
+                                          tdm__json_time(e->date_unix_s), "signer", e->signer_json, "documents",
                                           member(e, "documents", json_array())));
     }
     return questions;
@@ -119,7 +110,7 @@ static json_t *verdict_json(const tdm__filing_case *c)
     if (!e)
         return json_null();
     return json_pack("{s:s, s:o, s:O, s:o, s:o, s:o, s:o, s:s}", "action", tdm__filing_action_name(e->action), "at",
-                     time_json(e->date_unix_s), "signer", e->signer_json, "text", member(e, "text", json_null()),
+                     tdm__json_time(e->date_unix_s), "signer", e->signer_json, "text", member(e, "text", json_null()),
                      "conditions", member(e, "conditions", json_array()), "expires", member(e, "expires", json_null()),
                      "hypothetical", member(e, "hypothetical", json_boolean(c->is_demo)), "sha256", e->sha256);
 }
@@ -129,7 +120,7 @@ static json_t *withdrawal_json(const tdm__filing_case *c)
     const tdm__filing_entry *e = find_last(c, TDM__FILING_WITHDRAW, TDM__FILING_WITHDRAW);
     if (!e)
         return json_null();
-    return json_pack("{s:o, s:O, s:o, s:s}", "at", time_json(e->date_unix_s), "signer", e->signer_json, "text",
+    return json_pack("{s:o, s:O, s:o, s:s}", "at", tdm__json_time(e->date_unix_s), "signer", e->signer_json, "text",
                      member(e, "text", json_null()), "sha256", e->sha256);
 }
 
@@ -139,7 +130,7 @@ static json_t *history_json(const tdm__filing_case *c)
     for (size_t i = 0; all && i < c->n_entries; i++) {
         const tdm__filing_entry *e = &c->entries[i];
         json_array_append_new(all, json_pack("{s:I, s:s, s:o, s:O, s:s}", "n", (json_int_t)i + 1, "action",
-                                             tdm__filing_action_name(e->action), "at", time_json(e->date_unix_s),
+                                             tdm__filing_action_name(e->action), "at", tdm__json_time(e->date_unix_s),
                                              "signer", e->signer_json, "sha256", e->sha256));
     }
     return all;
@@ -151,8 +142,8 @@ json_t *tdm__filing_case_json(const tdm__filing_case *c, int64_t now_unix_s)
     const int64_t expires = tdm__filing_case_expires_unix_s(c);
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:s}",
                      "id", c->id, "market", c->market, "state", tdm__filing_state_name(state), "since",
-                     time_json(state == TDM__FILING_EXPIRED ? expires : c->progress.since_unix_s), "expires",
-                     time_json(expires), "demo", c->is_demo, "hypothetical", c->progress.is_hypothetical,
+                     tdm__json_time(state == TDM__FILING_EXPIRED ? expires : c->progress.since_unix_s), "expires",
+                     tdm__json_time(expires), "demo", c->is_demo, "hypothetical", c->progress.is_hypothetical,
                      "signers_checked", c->is_checked, "features", features_json(c), "models", models_json(c), "filers",
                      "maker", c->maker, "provider", c->provider, "sections", sections_json(c), "questions",
                      questions_json(c), "verdict", verdict_json(c), "withdrawal", withdrawal_json(c), "history",

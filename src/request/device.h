@@ -86,6 +86,9 @@ tdm_status tdm__device_decide(tdm__device *d, const tdm__rules_set *s, const tdm
 /* GET /v1/features: {NAME:{state,reason,text,text_zh,..}} for every feature that tandem knows or the policy names. */
 json_t *tdm__device_features(tdm__device *d, tdm__backend_state own_state, int percent);
 
+/* GET /v1/filings: the cases as pages see them. New reference; NULL: out of memory. */
+json_t *tdm__device_cases(tdm__device *d);
+
 /* GET /v1/device: record, market, policy version and freshness, demo, cases in short. */
 json_t *tdm__device_json(tdm__device *d);
 

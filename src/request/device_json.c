@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/rfc3339.h"
+#include "base/json.h"
 #include "os/clock.h"
 #include "request/device_internal.h"
 
@@ -15,15 +15,6 @@ static const char *const features_known[] = {"chat",      "assistant", "proofrea
                                              "summarize", "reply",     "visual"};
 
 enum { SENTENCE_BYTES_MAX = 1024 };
-
-static json_t *time_json(int64_t unix_s)
-{
-    char text[TDM__RFC3339_TEXT];
-    if (unix_s == INT64_MAX)
-        return json_null();
-    tdm__rfc3339_put(unix_s, text);
-    return json_string(text);
-}
 
 static json_t *names_json(const char *en, const char *zh) { return json_pack("{s:s, s:s}", "en", en, "zh", zh); }
 
@@ -169,7 +160,18 @@ static json_t *policy_json(const tdm__rules *r, int64_t now, bool is_suspect)
                              : now - r->policy_expires_unix_s < r->policy->grace_s ? TDM__GRACE
                                                                                        : TDM__STALE;
     return json_pack("{s:I, s:s, s:s, s:o}", "version", (json_int_t)r->policy->version, "sha256", r->policy->sha256,
-                     "freshness", tdm__freshness_name(f), "expires", time_json(r->policy_expires_unix_s));
+                     "freshness", tdm__freshness_name(f), "expires", tdm__json_time(r->policy_expires_unix_s));
+}
+
+/* A copy: jansson's counts are not for two threads. */
+static json_t *copy_cases(const tdm__rules_set *s) { return json_deep_copy(((const tdm__device_rules *)s)->cases); }
+
+json_t *tdm__device_cases(tdm__device *d)
+{
+    const tdm__rules_set *s = tdm__device_acquire(d);
+    json_t *cases = copy_cases(s);
+    tdm__device_release(d, s);
+    return cases;
 }
 
 json_t *tdm__device_json(tdm__device *d)
@@ -180,7 +182,7 @@ json_t *tdm__device_json(tdm__device *d)
     const tdm__rules *r = s->rules;
     const bool has_region = r->has_record && r->record.sold_in[0];
     json_t *record = r->has_record ? json_pack("{s:s, s:o, s:b}", "state", record_state(r, now), "expires",
-                                               time_json(r->record.expires_unix_s), "demo", r->record.is_demo)
+                                               tdm__json_time(r->record.expires_unix_s), "demo", r->record.is_demo)
                                    : json_null();
     json_t *o = json_pack(
         "{s:s, s:s, s:o, s:s, s:o, s:o, s:b, s:o, s:I, s:s, s:s, s:o, s:o}", "device", r->record.device, "sku",
@@ -188,8 +190,7 @@ json_t *tdm__device_json(tdm__device *d)
         profile_name(r->record.profile), "record", record, "market", market_json(r->policy), "needs_label",
         r->policy && r->policy->needs_label, "policy", policy_json(r, now, is_suspect), "trust_version",
         (json_int_t)r->trust_version, "network", tdm__device_network_is_off(d) ? "off" : "on", "off",
-        tdm__reason_name(r->why_off), "partners", partners_json(r), "filings",
-        json_deep_copy(((const tdm__device_rules *)s)->cases)); /* jansson's counts are not for two threads */
+        tdm__reason_name(r->why_off), "partners", partners_json(r), "filings", copy_cases(s));
     tdm__device_release(d, s);
     return o;
 }
