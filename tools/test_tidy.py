@@ -46,6 +46,11 @@ CASES = [
         {"src/base/a.c": "sscanf(a, b);\n"},
         {"src/os/a.c": "sscanf(a, b); object.rand(); object->rand();\n"},
     ),
+    (
+        "heap_calls",
+        {"src/os/a.c": "p = malloc(n);\n"},
+        {"src/os/heap.c": "p = malloc(n);\n", "src/cli/a.c": "n = getline(&p, &n, f);\nfree(p);\n"},
+    ),
     ("connecting_calls", {"src/net/http.c": "connect(fd, a, n);\n"}, {"src/net/transfer.c": "curl_easy_perform(c);\n"}),
     (
         "connecting_calls",

@@ -213,6 +213,10 @@ def folder_order(tree):
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
+HEAP = {"malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_memalign", "strdup", "strndup",
+        "asprintf", "json_dumps", "free"}
+HEAP_CALLERS = ("src/os/heap.c", "src/os/heap.h")
+
 
 def include_direction(tree):
     order = folder_order(tree)
@@ -238,6 +242,15 @@ def banned_functions(tree):
             trusted = TRUSTED[0].match(name) and f in TRUSTED[1]
             if not trusted and (in_src or f not in BANNED_ONLY_IN_SRC):
                 yield name, line, f"{f} is banned: {BANNED[f]}"
+
+
+def heap_calls(tree):
+    for name, text in tree.named(r"^src/.*\.[ch]$"):
+        if name in HEAP_CALLERS:
+            continue
+        for line, f in calls(text, HEAP):
+            if f != "free" or "getline(" not in text:  # what getline gave is the C library's
+                yield name, line, f"{f}: memory comes from os/heap.h, so that an embedding program can give its own"
 
 
 def connecting_calls(tree):
@@ -462,6 +475,7 @@ def shell(tree):
 RULES = [
     include_direction,
     banned_functions,
+    heap_calls,
     connecting_calls,
     exported_symbols,
     dead_files,

@@ -4,7 +4,6 @@
  * with the fault's own code and sentence.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -12,13 +11,14 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
+#include "os/heap.h"
 
 enum { DECISION_PATH_LEN = sizeof "/v1/decisions/" - 1 };
 
 void tdm__api_answer_json(tdm__api *api, tdm__http_conn *c, json_t *document)
 {
     static const tdm__http_header no_store = {"Cache-Control", "no-store"};
-    char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+    char *text = document ? tdm__json_text(document, JSON_COMPACT) : NULL;
     json_decref(document);
     if (text) {
         tdm__api_log(api, tdm__http_conn_exchange_id(c), TDM__ROUTE_DEVICE, 200, 0, NULL);
@@ -28,7 +28,7 @@ void tdm__api_answer_json(tdm__api *api, tdm__http_conn *c, json_t *document)
         tdm__api_refuse(&e, 500, "internal_error", NULL, "no memory for the answer");
         tdm__api_answer_error(api, c, TDM__ROUTE_DEVICE, &e, NULL);
     }
-    free(text);
+    tdm__free(text);
 }
 
 bool tdm__api_read_object(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q, const char *const *known,

@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/console.h"
 #include "base/error.h"
+#include "os/heap.h"
 
 enum { PAGE_BYTES_MAX = 1 << 20, POLICY_BYTES_MAX = 8192 };
 
@@ -65,8 +66,8 @@ tdm_status tdm__api_page_open(tdm__api *api, const char *stage, tdm_error *err)
 
 void tdm__api_page_close(tdm__api *api)
 {
-    free(api->page);
-    free(api->page_policy);
+    tdm__free(api->page);
+    tdm__free(api->page_policy);
 }
 
 void tdm__api_page_answer(tdm__api *api, tdm__http_conn *c)

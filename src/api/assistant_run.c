@@ -8,14 +8,15 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/assistant_ask.h"
 #include "api/json_out.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "net/sse.h"
 #include "os/clock.h"
+#include "os/heap.h"
 
 enum { FRAMES_BYTES_MAX = 4 << 20, SIGN_OF_LIFE_MS = 10000 };
 
@@ -51,11 +52,11 @@ static const char *event_name(tdm__assistant_kind kind)
 
 static tdm_status frame(tdm__buf *out, const tdm__assistant_event *ev)
 {
-    char *text = json_dumps(ev->data, JSON_COMPACT);
+    char *text = tdm__json_text(ev->data, JSON_COMPACT);
     if (!text)
         return TDM_ERR_NOMEM;
     tdm_status s = tdm__sse_event(out, event_name(ev->kind), tdm__str_from(text));
-    free(text);
+    tdm__free(text);
     return s;
 }
 
@@ -133,7 +134,7 @@ static void asking_free(tdm__asking *a)
     if (a->next)
         a->next->previous = a->previous;
     api->metrics.chats--;
-    free(a);
+    tdm__free(a);
     tdm__api_idle_now(api);
 }
 
@@ -230,7 +231,7 @@ static void events_came(void *user)
 
 static tdm__asking *asking_create(tdm__api *api, tdm__http_conn *c)
 {
-    tdm__asking *a = calloc(1, sizeof *a);
+    tdm__asking *a = tdm__calloc(1, sizeof *a);
     if (!a)
         return NULL;
     *a = (tdm__asking){.exchange = {.gone = asking_gone},

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/hex.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "os/random.h"
 
 enum { KEY_BYTES = 32 };
@@ -49,7 +50,7 @@ tdm_status tdm__owner_open(const char *state_dir, tdm__owner *out, tdm_error *er
     const bool fine = tdm__hex_get((tdm__str){text, len}, bytes, sizeof bytes);
     if (fine)
         memcpy(out->key, text, len);
-    free(text);
+    tdm__free(text);
     if (!fine)
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s does not hold the 64 hexadecimal digits of an owner's key", path);
     return TDM_OK;

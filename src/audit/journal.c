@@ -8,12 +8,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "audit/journal_internal.h"
 #include "base/error.h"
 #include "base/hex.h"
+#include "os/heap.h"
 #include "os/random.h"
 #include "os/thread.h"
 
@@ -77,7 +77,7 @@ static waiting *write_batch(tdm__journal *j, waiting *list)
         bytes += w->bytes;
         if (w->done)
             w->done(w->user, status);
-        free(w);
+        tdm__free(w);
     }
     pthread_mutex_lock(&j->mutex);
     j->n -= n;
@@ -112,16 +112,16 @@ static void journal_free(tdm__journal *j)
 {
     tdm__journal_file_close(&j->file);
     tdm__buf_fini(&j->batch);
-    free(j->keys);
+    tdm__free(j->keys);
     pthread_mutex_destroy(&j->mutex);
     pthread_cond_destroy(&j->changed);
-    free(j);
+    tdm__free(j);
 }
 
 tdm_status tdm__journal_open(const char *dir, tdm__journal **out, tdm_error *err)
 {
     tdm_status s = TDM_ERR_NOMEM;
-    tdm__journal *j = calloc(1, sizeof *j);
+    tdm__journal *j = tdm__calloc(1, sizeof *j);
     if (!j)
         TDM_FAIL(err, s, "no memory for the journal");
     j->file = (tdm__journal_file){.lock_fd = -1, .journal_fd = -1, .keys_fd = -1};
@@ -129,7 +129,7 @@ tdm_status tdm__journal_open(const char *dir, tdm__journal **out, tdm_error *err
     pthread_mutex_init(&j->mutex, NULL); /* neither fails with default attributes */
     pthread_cond_init(&j->changed, NULL);
     tdm__buf_init(&j->batch, BATCH_BYTES_MAX);
-    j->keys = malloc((size_t)BATCH_LEAVES_MAX * TDM__JOURNAL_KEY_BYTES);
+    j->keys = tdm__malloc((size_t)BATCH_LEAVES_MAX * TDM__JOURNAL_KEY_BYTES);
     if (!j->keys) {
         (void)tdm__fail(err, s, "no memory for the journal");
         goto fail;
@@ -183,7 +183,7 @@ static tdm_status waiting_create(const tdm__leaf *leaf, waiting **out, tdm_error
     if (decision.len > TDM__LEAF_BYTES_MAX - LEAF_OVERHEAD || peer.len > TDM__LEAF_BYTES_MAX - LEAF_OVERHEAD)
         TDM_FAIL(err, TDM_ERR_LIMIT, "a leaf of %zu bytes does not fit, %d are the most", decision.len + peer.len,
                  TDM__LEAF_BYTES_MAX - LEAF_OVERHEAD);
-    waiting *w = calloc(1, sizeof *w + decision.len + peer.len);
+    waiting *w = tdm__calloc(1, sizeof *w + decision.len + peer.len);
     if (!w)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a leaf");
     char *at = w->text;
@@ -196,7 +196,7 @@ static tdm_status waiting_create(const tdm__leaf *leaf, waiting **out, tdm_error
     memcpy(w->leaf.decision_id, leaf->decision_id, sizeof w->leaf.decision_id);
     int rc = tdm__random_fill(w->key, sizeof w->key);
     if (rc != 0 || !tdm__journal_commit(w->key, leaf->committed, w->leaf.commitment)) {
-        free(w);
+        tdm__free(w);
         return tdm__fail_os(err, rc != 0 ? rc : EIO, "a leaf gets no commitment");
     }
     *out = w;
@@ -224,7 +224,7 @@ tdm_status tdm__journal_append(tdm__journal *j, const tdm__leaf *leaf, void (*do
     pthread_mutex_unlock(&j->mutex);
     if (has_room)
         return TDM_OK;
-    free(w);
+    tdm__free(w);
     TDM_FAIL(err, TDM_ERR_BUSY, "%d leaves wait for the journal's disk already", TDM__JOURNAL_WAITING_MAX);
 }
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 enum { MODE_DIR = 0700, MODE_FILE = 0600, PATH_BYTES = 4096, OWN = O_RDWR | O_CREAT | O_NOFOLLOW };
 
@@ -153,7 +153,7 @@ tdm_status tdm__journal_file_open(const char *dir, tdm__journal_file *f, tdm_err
 {
     tdm__journal_end end;
     *f = (tdm__journal_file){.lock_fd = -1, .journal_fd = -1, .keys_fd = -1};
-    open_ids open = {.ids = malloc(TDM__JOURNAL_OPEN_MAX * sizeof open.ids[0])};
+    open_ids open = {.ids = tdm__malloc(TDM__JOURNAL_OPEN_MAX * sizeof open.ids[0])};
     tdm_status s = open.ids ? open_parts(dir, f, err) : tdm__fail(err, TDM_ERR_NOMEM, "no memory for the journal");
     if (s >= 0)
         s = tdm__journal_walk(f->journal_fd, note_leaf, &open, &end, err);
@@ -163,7 +163,7 @@ tdm_status tdm__journal_file_open(const char *dir, tdm__journal_file *f, tdm_err
         int64_t now = tdm__clock_unix_s();
         s = close_lost(f, &open, now > end.at_unix_s ? now : end.at_unix_s, err);
     }
-    free(open.ids);
+    tdm__free(open.ids);
     if (s < 0)
         tdm__journal_file_close(f);
     return s;

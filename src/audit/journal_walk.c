@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "audit/journal_internal.h"
 #include "base/error.h"
+#include "os/heap.h"
 
 enum { LEAF_LENGTH_BYTES = 8, WINDOW_BYTES = 2 * TDM__LEAF_BYTES_MAX };
 
@@ -102,7 +102,7 @@ static tdm_status walk_leaves(window *w, tdm__leaf_fn fn, void *user, tdm__journ
 
 tdm_status tdm__journal_walk(int fd, tdm__leaf_fn fn, void *user, tdm__journal_end *end, tdm_error *err)
 {
-    window w = {.fd = fd, .bytes = malloc(WINDOW_BYTES)};
+    window w = {.fd = fd, .bytes = tdm__malloc(WINDOW_BYTES)};
     *end = (tdm__journal_end){0};
     if (!w.bytes)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory to read the journal");
@@ -123,7 +123,7 @@ tdm_status tdm__journal_walk(int fd, tdm__leaf_fn fn, void *user, tdm__journal_e
         s = walk_leaves(&w, fn, user, end, err);
     }
 done:
-    free(w.bytes);
+    tdm__free(w.bytes);
     return s;
 }
 

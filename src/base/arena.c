@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "os/heap.h"
 
 enum { ARENA_ALIGN_MAX = 64, ARENA_CHUNK_BYTES = 32 * 1024, ARENA_LARGE_BYTES = ARENA_CHUNK_BYTES / 4 };
 
@@ -27,7 +27,7 @@ void tdm__arena_reset(tdm__arena *a)
 {
     while (a->chunks) {
         tdm__arena_chunk *next = a->chunks->next;
-        free(a->chunks);
+        tdm__free(a->chunks);
         a->chunks = next;
     }
     a->bytes_taken = 0;
@@ -44,7 +44,7 @@ static size_t room_left(const tdm__arena *a)
 static tdm__arena_chunk *chunk_add(tdm__arena *a, size_t cap)
 {
     size_t total = sizeof(tdm__arena_chunk) + tdm__align_up(cap, ARENA_ALIGN_MAX);
-    tdm__arena_chunk *c = aligned_alloc(ARENA_ALIGN_MAX, total);
+    tdm__arena_chunk *c = tdm__aligned_alloc(ARENA_ALIGN_MAX, total);
     if (!c)
         return NULL;
     memset(c, 0, total);

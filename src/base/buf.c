@@ -5,10 +5,10 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "os/heap.h"
 
 enum { BUF_FIRST_CAP = 64 };
 
@@ -19,7 +19,7 @@ void tdm__buf_init(tdm__buf *b, size_t len_max)
 
 void tdm__buf_fini(tdm__buf *b)
 {
-    free(b->ptr);
+    tdm__free(b->ptr);
     tdm__buf_init(b, b->len_max);
 }
 
@@ -40,7 +40,7 @@ tdm_status tdm__buf_reserve(tdm__buf *b, size_t n)
     size_t cap = tdm__max_size(b->cap, BUF_FIRST_CAP);
     while (cap < need + 1)
         cap = cap > (b->len_max + 1) / 2 ? b->len_max + 1 : cap * 2;
-    char *ptr = realloc(b->ptr, cap);
+    char *ptr = tdm__realloc(b->ptr, cap);
     if (!ptr)
         return TDM_ERR_NOMEM;
     b->ptr = ptr;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 
 #include "base/error.h"
+#include "os/heap.h"
 
 /* Whether brackets outside strings nest at most TDM__JSON_DEPTH_MAX deep. Says nothing about anything else. */
 static bool depth_is_bounded(tdm__str s)
@@ -79,4 +80,15 @@ const char *tdm__json_kind(const json_t *v)
     case JSON_NULL: return "null";
     }
     return "something else";
+}
+
+char *tdm__json_text(const json_t *v, size_t flags)
+{
+    size_t n = json_dumpb(v, NULL, 0, flags);
+    char *text = n > 0 ? tdm__malloc(n + 1) : NULL;
+    if (!text)
+        return NULL;
+    json_dumpb(v, text, n, flags);
+    text[n] = '\0';
+    return text;
 }

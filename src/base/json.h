@@ -22,6 +22,10 @@ enum { TDM__JSON_DEPTH_MAX = 64 };
  * caller's reference. ERR_FORMAT, ERR_LIMIT (more than bytes_max), ERR_NOMEM. */
 tdm_status tdm__json_parse(tdm__str bytes, const char *what, size_t bytes_max, json_t **out, tdm_error *err);
 
+/* v as text with jansson's flags, NUL-terminated, to be given back with tdm__free. NULL: out of memory, or v is NULL or
+ * no array and no object. */
+char *tdm__json_text(const json_t *v, size_t flags);
+
 /* "a string", "an array", ...; "missing" for NULL. */
 const char *tdm__json_kind(const json_t *v);
 

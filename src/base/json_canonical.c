@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 
 typedef struct writer {
     tdm__buf *out;
@@ -56,7 +57,7 @@ static int compare_keys(const void *a, const void *b)
 static const char **sorted_keys(const json_t *object, size_t *n)
 {
     *n = json_object_size(object);
-    const char **keys = *n ? malloc(*n * sizeof *keys) : NULL;
+    const char **keys = *n ? tdm__malloc(*n * sizeof *keys) : NULL;
     if (!keys)
         return NULL;
     const char *key;
@@ -87,7 +88,7 @@ static tdm_status put_object(const writer *w, const json_t *object, int depth)
         if (s == TDM_OK)
             s = put_value(w, json_object_get(object, keys[i]), depth + 1);
     }
-    free(keys);
+    tdm__free(keys);
     return s == TDM_OK ? put(w, "}", 1) : s;
 }
 

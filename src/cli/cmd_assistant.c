@@ -15,6 +15,7 @@
 #include "cli/assistant_turn.h"
 #include "cli/command.h"
 #include "cli/model_bring.h"
+#include "os/heap.h"
 
 enum { LINE_BYTES_MAX = 1 << 20 };
 

@@ -13,6 +13,7 @@
 #include "engine/session.h"
 #include "model/model.h"
 #include "os/clock.h"
+#include "os/heap.h"
 
 enum { REPETITIONS_MAX = 1000, BATCH_MAX = 256 };
 
@@ -135,8 +136,8 @@ static tdm_status prepare(bench *b, const tdm__common *common, tdm_error *err)
                               .n_sequences = b->batch};
     TDM_TRY(tdm__session_create(b->model, &o, &b->session, err));
     size_t n_tokens = tdm__max_size(n_ctx, b->batch);
-    b->tokens = calloc(n_tokens, sizeof b->tokens[0]);
-    b->logits = calloc(b->batch * b->model->hp.n_vocab, sizeof b->logits[0]);
+    b->tokens = tdm__calloc(n_tokens, sizeof b->tokens[0]);
+    b->logits = tdm__calloc(b->batch * b->model->hp.n_vocab, sizeof b->logits[0]);
     if (!b->tokens || !b->logits)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for %zu tokens and their logits", n_tokens);
     fill_tokens(b, n_tokens);
@@ -188,7 +189,7 @@ int tdm__cmd_bench(int argc, char **argv)
         return TDM__EXIT_USAGE;
     }
     tdm_status s = run(&b, model, &common, &err);
-    free(b.tokens);
-    free(b.logits);
+    tdm__free(b.tokens);
+    tdm__free(b.logits);
     return s == TDM_OK ? TDM__EXIT_DONE : tdm__command_fail("bench", &err);
 }

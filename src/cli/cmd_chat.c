@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "cli/chat_turn.h"
 #include "cli/command.h"
+#include "os/heap.h"
 #include "os/random.h"
 #include "request/request.h"
 

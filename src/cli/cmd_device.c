@@ -12,6 +12,7 @@
 #include "base/rfc3339.h"
 #include "cli/command.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "route/record.h"
 
 typedef struct make_options {
@@ -128,7 +129,7 @@ static int make(int argc, char **argv)
         int rc = tdm__file_write_atomic(o.out, json, strlen(json), 0644);
         s = rc == 0 ? TDM_OK : tdm__fail_os(&err, rc, "%s cannot be written", o.out);
     }
-    free(json);
+    tdm__free(json);
     return s == TDM_OK ? TDM__EXIT_DONE : tdm__command_fail("device make", &err);
 }
 
@@ -153,7 +154,7 @@ static bool judge(const char *command, const char *path, const tdm__command_keys
         return false;
     }
     tdm_status s = tdm__device_record_parse((tdm__str){bytes, len}, &j->record, &envelope, &j->why);
-    free(bytes);
+    tdm__free(bytes);
     if (s != TDM_OK) {
         tdm__command_fail(command, &j->why);
         *code = s == TDM_ERR_NOMEM ? TDM__EXIT_FAILED : TDM__EXIT_INTEGRITY;

@@ -15,6 +15,7 @@
 #include "cli/filing_options.h"
 #include "filing/case_folder.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 enum {
     SHOW = TDM__FILING_WITHDRAW + 1, /* actions that sign nothing */
@@ -173,7 +174,7 @@ static int add_entry(const char *command, const filing_options *o, int action, c
     } else {
         code = report(command, common, json, keys, now);
     }
-    free(json);
+    tdm__free(json);
     return code;
 }
 

@@ -3,12 +3,12 @@
  */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/key.h"
 
 /* Makes the folder that the files will lie in. */
@@ -17,12 +17,12 @@ static tdm_status make_folder(const char *path_base, tdm_error *err)
     const char *slash = strrchr(path_base, '/');
     if (!slash || slash == path_base)
         return TDM_OK;
-    char *dir = strndup(path_base, (size_t)(slash - path_base));
+    char *dir = tdm__strndup(path_base, (size_t)(slash - path_base));
     if (!dir)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a path");
     int rc = tdm__dir_make(dir, 0700);
     tdm_status s = rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "the folder %.200s cannot be made", dir);
-    free(dir);
+    tdm__free(dir);
     return s;
 }
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -18,6 +17,7 @@
 #include "engine/session.h"
 #include "model/model.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "text/tokenizer.h"
 
 enum { TEXT_BYTES_MAX = 256 << 20, CHUNK_MIN = 4 };
@@ -45,7 +45,7 @@ static tdm_status read_tokens(perplexity *p, const char *path, tdm_error *err)
     if (rc != 0)
         return tdm__fail_os(err, rc, "%.200s cannot be read", path);
     size_t cap = tdm__tokenizer_ids_max(p->tokenizer, len) + 1, n = 0, n_bos = 0;
-    p->tokens = malloc(cap * sizeof p->tokens[0]);
+    p->tokens = tdm__malloc(cap * sizeof p->tokens[0]);
     tdm_status s = TDM_OK;
     if (!p->tokens)
         s = tdm__fail(err, TDM_ERR_NOMEM, "%s: no memory for %zu tokens", path, cap);
@@ -53,7 +53,7 @@ static tdm_status read_tokens(perplexity *p, const char *path, tdm_error *err)
         p->tokens[n_bos++] = tdm__tokenizer_bos(p->tokenizer);
     if (s == TDM_OK)
         s = tdm__tokenizer_encode(p->tokenizer, (tdm__str){text, len}, NULL, p->tokens + n_bos, cap - n_bos, &n, err);
-    free(text);
+    tdm__free(text);
     TDM_TRY(s);
     p->n_tokens = n_bos + n;
     for (size_t i = 0; i < p->n_tokens; i++) /* a file may have a larger vocabulary than embedding */
@@ -120,7 +120,7 @@ static tdm_status read_all(perplexity *p, const tdm__common *common, tdm_error *
         .n_threads = (int)common->n_threads, .isa_max = common->isa_max, .n_ctx = p->n_chunk};
     TDM_TRY(tdm__session_create(p->model, &o, &p->session, err));
     size_t bytes;
-    if (!tdm__mul_size(p->n_chunk, p->model->hp.n_vocab * sizeof(float), &bytes) || !(p->logits = malloc(bytes)))
+    if (!tdm__mul_size(p->n_chunk, p->model->hp.n_vocab * sizeof(float), &bytes) || !(p->logits = tdm__malloc(bytes)))
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the logits of %zu tokens", p->n_chunk);
     if (p->logits_file)
         TDM_TRY(write_header(p, err));
@@ -152,8 +152,8 @@ static tdm_status run(perplexity *p, const char *name, const char *text, const t
     tdm__session_destroy(p->session);
     tdm__tokenizer_destroy(p->tokenizer);
     tdm__model_close(model);
-    free(p->tokens);
-    free(p->logits);
+    tdm__free(p->tokens);
+    tdm__free(p->logits);
     return s;
 }
 

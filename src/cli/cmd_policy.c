@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/policy_print.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/repository.h"
 #include "policy/trust.h"
 
@@ -138,7 +139,7 @@ static tdm_status open_source(const char *path, tdm__trust_source *out, tdm_erro
     if (rc != 0)
         return tdm__fail_os(err, rc, "the bundle %s cannot be read", path);
     tdm_status s = tdm__trust_source_bundle((tdm__str){bytes, len}, out, err);
-    free(bytes);
+    tdm__free(bytes);
     return s;
 }
 
@@ -193,7 +194,7 @@ static int begin(const policy_options *o, bool is_install)
                        : fail_trust(o, fault, &err);
     tdm__trust_destroy(trust);
     tdm__trust_source_fini(&source);
-    free(bytes);
+    tdm__free(bytes);
     return code;
 }
 

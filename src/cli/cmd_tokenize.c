@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "cli/command.h"
 #include "model/gguf.h"
+#include "os/heap.h"
 #include "text/tokenizer.h"
 
 enum { INPUT_BYTES_MAX = 64 << 20 };
@@ -36,8 +36,8 @@ static tdm_status read_stdin(tdm__buf *in, tdm_error *err)
 static tdm_status print_ids(const tdm__tokenizer *t, tdm__str text, bool special, bool json, tdm_error *err)
 {
     size_t cap = tdm__tokenizer_ids_max(t, text.len), n = 0;
-    int32_t *ids = malloc((cap + 1) * sizeof *ids);
-    uint8_t *trusted = special ? malloc(text.len + 1) : NULL;
+    int32_t *ids = tdm__malloc((cap + 1) * sizeof *ids);
+    uint8_t *trusted = special ? tdm__malloc(text.len + 1) : NULL;
     tdm_status s;
     if (!ids || (special && !trusted)) {
         s = tdm__fail(err, TDM_ERR_NOMEM, "no memory for the tokens of %zu bytes", text.len);
@@ -53,8 +53,8 @@ static tdm_status print_ids(const tdm__tokenizer *t, tdm__str text, bool special
             printf("%s%" PRId32, i == 0 ? "" : json ? "," : " ", ids[i]);
         printf("%s\n", json ? "]" : "");
     }
-    free(trusted);
-    free(ids);
+    tdm__free(trusted);
+    tdm__free(ids);
     return s;
 }
 

@@ -4,7 +4,6 @@
  * nobody in particular.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -12,6 +11,7 @@
 #include "cli/command.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/keyring.h"
 #include "policy/trust.h"
 
@@ -27,7 +27,7 @@ static tdm_status open_file(const char *path, tdm__command_keys *out, tdm_error 
     if (rc != 0)
         return tdm__fail_os(err, rc, "the keyring %s cannot be read", path);
     tdm_status s = tdm__json_parse((tdm__str){bytes, len}, path, KEYRING_BYTES_MAX, &keys, &why);
-    free(bytes);
+    tdm__free(bytes);
     if (s == TDM_OK) {
         out->is_demo = json_is_true(json_object_get(keys, "demo"));
         s = tdm__keyring_create(keys, out->is_demo, &out->keyring, &why);

@@ -1,12 +1,12 @@
 /* route_facts.c - see route_facts.h. The forms are in docs/formats/decision.md; what they do not know is refused. */
 #include "cli/route_facts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, CONSENTS_MAX = 4096 };
 
@@ -40,7 +40,7 @@ static tdm_status read_json(const char *path, json_t **out, tdm_error *err)
     if (rc != 0)
         return tdm__fail_os(err, rc, "%s cannot be read", path);
     tdm_status s = tdm__json_parse((tdm__str){bytes, len}, path, FILE_BYTES_MAX, out, err);
-    free(bytes);
+    tdm__free(bytes);
     return s;
 }
 

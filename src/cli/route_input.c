@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "route/record.h"
 
 enum { ROOT_BYTES_MAX = 1 << 20, BUNDLE_BYTES_MAX = 32 << 20, PATH_BYTES = 1024 };
@@ -42,7 +43,7 @@ static tdm_status source_open(const char *path, source *s, tdm_error *err)
 static void source_close(source *s)
 {
     tdm__trust_source_fini(&s->from);
-    free(s->bundle);
+    tdm__free(s->bundle);
 }
 
 /* An expired repository verifies as of the beginning of time: only expiry looks at the clock. */
@@ -78,7 +79,7 @@ static tdm_status open_under_root(const char *root_path, const source *s, int64_
     if (status >= 0)
         status = verify_at_any_time(root_path ? (tdm__str){bytes, len} : tdm__buf_str(&root), s, at_unix_s, out, err);
     tdm__buf_fini(&root);
-    free(bytes);
+    tdm__free(bytes);
     return status;
 }
 
@@ -102,7 +103,7 @@ static tdm_status open_as_update(const char *installed, const source *s, int64_t
         status = tdm__trust_update(*out, &s->from, at_unix_s, &fault, err);
     if (status < 0 && fault != TDM__TRUST_NONE)
         status = TDM_ERR_INTEGRITY;
-    free(bytes);
+    tdm__free(bytes);
     unlink(path);
     rmdir(copy);
     return status;
@@ -182,7 +183,7 @@ void tdm__route_input_close(tdm__route_input *in)
     tdm__case_folder_fini(&in->cases);
     tdm__keyring_destroy(in->keyring);
     tdm__trust_destroy(in->trust);
-    free(in->record);
+    tdm__free(in->record);
 }
 
 tdm_status tdm__route_input_rules(const tdm__route_input *in, const tdm__filing_case *const *cases, size_t n_cases,

@@ -6,7 +6,6 @@
  * leaf. A leaf whose files are not here is not replayed, and the line says which is missing.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "audit/journal.h"
@@ -16,6 +15,7 @@
 #include "base/rfc3339.h"
 #include "cli/route_facts.h"
 #include "cli/route_input.h"
+#include "os/heap.h"
 
 static const char command[] = "route replay";
 
@@ -108,11 +108,11 @@ static tdm_status cut_case(const tdm__filing_case *c, size_t n, const replay *r,
     bool good = root != NULL;
     for (size_t i = 0; i < n && good; i++)
         good = json_array_append(entries, (json_t *)tdm__filing_case_entry(c, i)) == 0;
-    char *text = good ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *text = good ? tdm__json_text(root, JSON_COMPACT) : NULL;
     tdm_status s = TDM_ERR_NOMEM;
     if (text)
         s = tdm__filing_case_create(tdm__str_from(text), r->in->keyring, r->in->now_unix_s, out, NULL);
-    free(text);
+    tdm__free(text);
     json_decref(root);
     return s;
 }

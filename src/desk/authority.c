@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/repository.h"
 #include "policy/trust.h"
 
@@ -45,7 +45,7 @@ tdm_status tdm__authority_read_json(const tdm__authority *a, const char *name, j
     tdm__authority_path(a, path, "%s", name);
     TDM_TRY(read_text(path, &text, &len, err));
     tdm_status s = tdm__json_parse((tdm__str){text, len}, name, FILE_BYTES_MAX, out, err);
-    free(text);
+    tdm__free(text);
     return s;
 }
 
@@ -68,7 +68,7 @@ static tdm_status look_at_repository(tdm__authority *a, tdm_error *err)
         s = tdm__trust_verify((tdm__str){root, root_len}, &source, tdm__clock_unix_s(), &trust, &fault, err);
         tdm__trust_source_fini(&source);
     }
-    free(root);
+    tdm__free(root);
     if (s == TDM_OK && !tdm__trust_is_demo(trust))
         s = tdm__fail(err, TDM_ERR_INTEGRITY, "%s is no demonstration's repository: desks open demo keys only", path);
     if (s == TDM_OK)
@@ -112,7 +112,7 @@ tdm_status tdm__authority_open(const char *dir, tdm__authority *out, tdm_error *
     const bool fine = len == sizeof a.desk_key - 1;
     if (fine)
         memcpy(a.desk_key, key, len);
-    free(key);
+    tdm__free(key);
     if (!fine)
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s does not hold 64 hexadecimal digits", path);
     tdm_status s = open_repository(&a, err);

@@ -7,7 +7,6 @@
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/api_error.h"
@@ -19,6 +18,7 @@
 #include "net/http_server.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/repository.h"
 
 enum { ANSWER_BYTES_MAX = 8 << 20, ERROR_BYTES_MAX = 16 << 10, RENEW_MS = 3600 * 1000 };
@@ -64,14 +64,14 @@ static void answer_text(tdm__http_conn *c, const char *json)
 /* Takes the reference. */
 static void answer_json(tdm__http_conn *c, json_t *document)
 {
-    char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+    char *text = document ? tdm__json_text(document, JSON_COMPACT) : NULL;
     json_decref(document);
     const tdm_error none = {TDM_ERR_NOMEM, "no memory for the answer"};
     if (text)
         answer_text(c, text);
     else
         answer_failed(c, &none);
-    free(text);
+    tdm__free(text);
 }
 
 /* ---- the functions: each takes the body (NULL for GET) and what follows its path ---- */
@@ -108,7 +108,7 @@ static tdm_status post_filing(desk *d, tdm__http_conn *c, const json_t *body, co
     char *json = NULL;
     TDM_TRY(tdm__authority_act(&d->authority, name, body, tdm__clock_unix_s(), &json, err));
     answer_text(c, json);
-    free(json);
+    tdm__free(json);
     return TDM_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "desk/authority.h"
+#include "os/heap.h"
 
 typedef struct act {
     const char *name;
@@ -103,7 +104,7 @@ static tdm_status take_up(tdm__authority *a, tdm__filing_case **c, const act *wh
         return TDM_OK;
     TDM_TRY(extend(a, *c, &review, NULL, now_unix_s, &json, err));
     tdm_status s = tdm__filing_case_create(tdm__str_from(json), a->keys, now_unix_s, &taken, err);
-    free(json);
+    tdm__free(json);
     TDM_TRY(s);
     tdm__filing_case_destroy(*c);
     *c = taken;
@@ -178,11 +179,11 @@ static tdm_status step(tdm__authority *a, tdm__filing_case **c, tdm__filing_acti
     if (s == TDM_OK)
         s = tdm__filing_case_create(tdm__str_from(text), a->keys, now_unix_s, &next, err);
     if (s != TDM_OK) {
-        free(text);
+        tdm__free(text);
         return s;
     }
     tdm__filing_case_destroy(*c);
-    free(*json);
+    tdm__free(*json);
     *c = next;
     *json = text;
     return TDM_OK;
@@ -214,7 +215,7 @@ static tdm_status file_again(tdm__authority *a, const tdm__filing_case *old, int
     if (s == TDM_OK)
         *out = json;
     else
-        free(json);
+        tdm__free(json);
     return s;
 }
 
@@ -240,6 +241,6 @@ tdm_status tdm__authority_act(tdm__authority *a, const char *case_id, const json
     if (s == TDM_OK)
         *out = json;
     else
-        free(json);
+        tdm__free(json);
     return s;
 }

@@ -13,6 +13,7 @@
 #include "desk/authority.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/yaml.h"
 
 enum { POLICY_BYTES_MAX = 1 << 20 };
@@ -30,7 +31,7 @@ static tdm_status read_yaml(const char *path, json_t **out, tdm_error *err)
     if (rc != 0)
         return tdm__fail_os(err, rc, "%s cannot be read", path);
     tdm_status s = tdm__yaml_to_json((tdm__str){text, len}, path, out, err);
-    free(text);
+    tdm__free(text);
     return s;
 }
 
@@ -176,11 +177,11 @@ static tdm_status write_policy(const char *path, json_t *policy, tdm_error *err)
 {
     const json_int_t version = json_integer_value(json_object_get(policy, "version"));
     json_object_set_new(policy, "version", json_integer(version + 1));
-    char *text = json_dumps(policy, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    char *text = tdm__json_text(policy, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     if (!text)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a policy");
     int rc = tdm__file_write_atomic(path, text, strlen(text), 0644);
-    free(text);
+    tdm__free(text);
     return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "%s cannot be written", path);
 }
 
@@ -201,6 +202,6 @@ tdm_status tdm__authority_change_policy(tdm__authority *a, const json_t *change,
     json_decref(policy);
     if (s == TDM_OK && (s = tdm__authority_publish(a, now_unix_s, err)) != TDM_OK)
         tdm__file_write_atomic(path, before, before_len, 0644); /* what does not compile does not stay */
-    free(before);
+    tdm__free(before);
     return s;
 }

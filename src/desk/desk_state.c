@@ -2,13 +2,13 @@
 #define _DEFAULT_SOURCE
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "desk/authority.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 enum { FAULT_BYTES_MAX = 64 };
 
@@ -27,9 +27,9 @@ static void each_name(const tdm__authority *a, const char *folder, const char *e
             if (tdm__authority_is_name(names[i]->d_name))
                 fn(a, names[i]->d_name, into);
         }
-        free(names[i]);
+        tdm__free(names[i]);
     }
-    free(names);
+    tdm__free(names);
 }
 
 static void put_phone(const tdm__authority *a, const char *name, json_t *into)
@@ -55,7 +55,7 @@ static void put_emulator(const tdm__authority *a, const char *name, json_t *into
     while (len > 0 && fault[len - 1] == '\n')
         len--;
     json_object_set_new(emulator, "fault", len > 0 ? json_stringn(fault, len) : json_string("none"));
-    free(fault);
+    tdm__free(fault);
     json_array_append_new(into, emulator);
 }
 

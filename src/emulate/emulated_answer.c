@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "emulate/emulate_internal.h"
 #include "net/sse.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "os/random.h"
 
 enum {
@@ -65,7 +67,7 @@ static void answer_free(tdm__emulated_answer *a)
         e->answers = a->next;
     if (a->next)
         a->next->prev = a->prev;
-    free(a);
+    tdm__free(a);
 }
 
 void tdm__emulated_answers_free(tdm__emulator *e)
@@ -166,10 +168,10 @@ static void answer_error(tdm__emulated_answer *a, int status, const char *code, 
         tdm__http_end(c);
         return;
     }
-    char *text = json_dumps(error, JSON_COMPACT);
+    char *text = tdm__json_text(error, JSON_COMPACT);
     a->conn = NULL;
     tdm__stand_in_answer(a->stand_in, c, &a->line, status, "application/json", tdm__str_from(text ? text : "{}"));
-    free(text);
+    tdm__free(text);
     json_decref(error);
 }
 
@@ -177,12 +179,12 @@ static void answer_whole(tdm__emulated_answer *a, const char *finish)
 {
     json_t *value =
         tdm__emulated_whole(&a->question, a->at_unix_s, tdm__buf_str(&a->whole), finish, &a->timings);
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *text = value ? tdm__json_text(value, JSON_COMPACT) : NULL;
     tdm__http_conn *c = a->conn;
     a->conn = NULL;
     tdm__stand_in_answer(a->stand_in, c, &a->line, text ? 200 : 500, "application/json",
                          tdm__str_from(text ? text : "{}"));
-    free(text);
+    tdm__free(text);
     json_decref(value);
 }
 
@@ -305,7 +307,7 @@ static tdm_status start_request(tdm__emulated_answer *a, tdm_error *err)
 static tdm__emulated_answer *answer_create(tdm__stand_in *s, tdm__http_conn *c, const tdm__request_line *line)
 {
     tdm__emulator *e = s->emulator;
-    tdm__emulated_answer *a = calloc(1, sizeof *a);
+    tdm__emulated_answer *a = tdm__calloc(1, sizeof *a);
     if (!a)
         return NULL;
     *a = (tdm__emulated_answer){.next = e->answers, .stand_in = s, .conn = c, .line = *line, .fault = s->fault};

@@ -1,10 +1,11 @@
 /* emulated_frames.c - events of a stand-in's stream, its mark, and the pieces in which faults send them. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "emulate/emulate_internal.h"
 #include "net/sse.h"
+#include "os/heap.h"
 
 enum { GIANT_BYTES = 2 << 20 };
 
@@ -13,9 +14,9 @@ static const char many_bytes[] = "\xC3\xA9 \xE4\xBD\xA0\xE5\xA5\xBD \xF0\x9F\x98
 
 tdm_status tdm__emulated_frame(tdm__buf *out, json_t *value)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *text = value ? tdm__json_text(value, JSON_COMPACT) : NULL;
     tdm_status s = text ? tdm__sse_data(out, tdm__str_from(text)) : TDM_ERR_NOMEM;
-    free(text);
+    tdm__free(text);
     json_decref(value);
     return s;
 }
@@ -27,12 +28,12 @@ tdm_status tdm__emulated_frame_text(tdm__buf *out, const tdm__emulated_question 
 
 tdm_status tdm__emulated_frame_giant(tdm__buf *out, const tdm__emulated_question *q, int64_t at_unix_s)
 {
-    char *text = malloc(GIANT_BYTES);
+    char *text = tdm__malloc(GIANT_BYTES);
     if (!text)
         return TDM_ERR_NOMEM;
     memset(text, 'x', GIANT_BYTES);
     tdm_status s = tdm__emulated_frame_text(out, q, at_unix_s, (tdm__str){text, GIANT_BYTES});
-    free(text);
+    tdm__free(text);
     return s;
 }
 

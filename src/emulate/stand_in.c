@@ -5,13 +5,13 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "emulate/emulate_internal.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 enum { PAGE_BYTES_MAX = 4096, CONTROL_BYTES_MAX = 1024, FAULT_PATH_MAX = 700, FAULT_NAME_MAX = 64 };
 
@@ -94,12 +94,12 @@ static void answer_page(tdm__stand_in *s, tdm__http_conn *c)
 
 static void answer_json(tdm__stand_in *s, tdm__http_conn *c, const tdm__request_line *line, json_t *value)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *text = value ? tdm__json_text(value, JSON_COMPACT) : NULL;
     if (text)
         tdm__stand_in_answer(s, c, line, 200, type_json, tdm__str_from(text));
     else
         refuse(s, c, 500, "no_memory", "no memory for an answer");
-    free(text);
+    tdm__free(text);
     json_decref(value);
 }
 
@@ -182,7 +182,7 @@ static void read_fault_note(tdm__stand_in *s)
         name[--len] = '\0';
     if (tdm__emulated_fault_find(name, &fault, NULL) == TDM_OK)
         s->fault = fault;
-    free(name);
+    tdm__free(name);
 }
 
 static void answer_chat(tdm__stand_in *s, tdm__http_conn *c, const char *path, tdm__str body)

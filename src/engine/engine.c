@@ -3,12 +3,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "engine/engine_internal.h"
+#include "os/heap.h"
 #include "os/thread.h"
 
 enum { CTX_DEFAULT = 4096, CTX_MIN = 2 };
@@ -80,14 +80,14 @@ static tdm_status take_memory(tdm__engine *e, int n_threads, tdm_error *err)
     e->team = tdm__team_create(n_threads);
     if (!e->team)
         TDM_FAIL(err, TDM_ERR_NOMEM, "cannot start %d threads", n_threads);
-    e->slots = calloc(e->n_slots, sizeof e->slots[0]);
-    e->rows = calloc(e->n_rows_max, sizeof e->rows[0]);
-    e->logits = calloc(e->n_slots * e->model->hp.n_vocab, sizeof e->logits[0]);
+    e->slots = tdm__calloc(e->n_slots, sizeof e->slots[0]);
+    e->rows = tdm__calloc(e->n_rows_max, sizeof e->rows[0]);
+    e->logits = tdm__calloc(e->n_slots * e->model->hp.n_vocab, sizeof e->logits[0]);
     if (!e->slots || !e->rows || !e->logits)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the logits of %zu sequences", e->n_slots);
     for (size_t i = 0; i < e->n_slots; i++) {
         TDM_TRY(tdm__kv_init(&e->slots[i].kv, e->model, e->n_ctx, err));
-        e->slots[i].tokens = calloc(e->n_ctx, sizeof e->slots[i].tokens[0]);
+        e->slots[i].tokens = tdm__calloc(e->n_ctx, sizeof e->slots[i].tokens[0]);
         if (!e->slots[i].tokens)
             TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a history of %zu tokens", e->n_ctx);
     }
@@ -109,7 +109,7 @@ tdm_status tdm__engine_create(const tdm__model *m, const tdm__tokenizer *t, cons
     tdm__engine_options o;
     TDM_TRY(resolve_options(m, options, &o, err));
     TDM_TRY(check_memory(m, &o, err));
-    tdm__engine *e = calloc(1, sizeof *e);
+    tdm__engine *e = tdm__calloc(1, sizeof *e);
     if (!e)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for an engine");
     e->model = m;
@@ -148,15 +148,15 @@ void tdm__engine_destroy(tdm__engine *e)
     tdm__sampler_destroy(e->sampler);
     for (size_t i = 0; e->slots && i < e->n_slots; i++) {
         tdm__kv_fini(&e->slots[i].kv);
-        free(e->slots[i].tokens);
+        tdm__free(e->slots[i].tokens);
     }
     tdm__team_destroy(e->team);
-    free(e->slots);
-    free(e->rows);
-    free(e->logits);
+    tdm__free(e->slots);
+    tdm__free(e->rows);
+    tdm__free(e->logits);
     pthread_cond_destroy(&e->work);
     pthread_mutex_destroy(&e->mutex);
-    free(e);
+    tdm__free(e);
 }
 
 size_t tdm__engine_n_ctx(const tdm__engine *e) { return e->n_ctx; }

@@ -4,13 +4,13 @@
  * engine may go in any order.
  */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "engine/engine_internal.h"
 #include "os/clock.h"
+#include "os/heap.h"
 
 static tdm_status check_stops(const tdm__job_params *p, tdm_error *err)
 {
@@ -49,17 +49,17 @@ static void free_job(tdm__job *j)
 {
     pthread_cond_destroy(&j->ended);
     pthread_mutex_destroy(&j->mutex);
-    free(j->prompt);
-    free(j);
+    tdm__free(j->prompt);
+    tdm__free(j);
 }
 
 static tdm__job *create_job(const tdm__job_params *p, tdm__job_fn fn, void *user)
 {
-    tdm__job *j = calloc(1, sizeof *j);
-    int32_t *prompt = malloc(p->n_prompt * sizeof *prompt);
+    tdm__job *j = tdm__calloc(1, sizeof *j);
+    int32_t *prompt = tdm__malloc(p->n_prompt * sizeof *prompt);
     if (!j || !prompt) {
-        free(j);
-        free(prompt);
+        tdm__free(j);
+        tdm__free(prompt);
         return NULL;
     }
     memcpy(prompt, p->prompt, p->n_prompt * sizeof *prompt);

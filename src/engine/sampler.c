@@ -10,11 +10,11 @@
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "os/heap.h"
 
 struct tdm__sampler {
     const tdm__kernels *kernels;
@@ -63,13 +63,13 @@ size_t tdm__sampler_bytes(size_t n_vocab)
 tdm_status tdm__sampler_create(const tdm__kernels *k, size_t n_vocab, tdm__sampler **out, tdm_error *err)
 {
     assert(n_vocab >= 1 && n_vocab <= INT32_MAX);
-    tdm__sampler *s = calloc(1, sizeof *s);
+    tdm__sampler *s = tdm__calloc(1, sizeof *s);
     if (!s)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a sampler");
     *s = (tdm__sampler){.kernels = k, .n_vocab = n_vocab};
-    s->x = malloc(n_vocab * sizeof s->x[0]);
-    s->ids = malloc(n_vocab * sizeof s->ids[0]);
-    s->times = malloc(n_vocab * sizeof s->times[0]);
+    s->x = tdm__malloc(n_vocab * sizeof s->x[0]);
+    s->ids = tdm__malloc(n_vocab * sizeof s->ids[0]);
+    s->times = tdm__malloc(n_vocab * sizeof s->times[0]);
     if (!s->x || !s->ids || !s->times) {
         tdm__sampler_destroy(s);
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a sampler over %zu tokens", n_vocab);
@@ -82,10 +82,10 @@ void tdm__sampler_destroy(tdm__sampler *s)
 {
     if (!s)
         return;
-    free(s->x);
-    free(s->ids);
-    free(s->times);
-    free(s);
+    tdm__free(s->x);
+    tdm__free(s->ids);
+    tdm__free(s->times);
+    tdm__free(s);
 }
 
 /* The largest of n values in *max, and whether all are numbers below infinity. 16 lanes, because compilers keep the

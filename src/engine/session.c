@@ -10,6 +10,7 @@
 #include "kernel/kernels.h"
 #include "model/forward.h"
 #include "model/kv.h"
+#include "os/heap.h"
 #include "os/team.h"
 
 struct tdm__session {
@@ -40,8 +41,8 @@ static tdm_status check_memory(const tdm__model *m, size_t n_ctx, size_t n_seque
 static tdm_status build(tdm__session *s, const tdm__model *m, size_t n_ctx, int n_threads, tdm_error *err)
 {
     s->team = tdm__team_create(n_threads);
-    s->kvs = calloc(s->n_sequences, sizeof s->kvs[0]);
-    s->rows = calloc(s->n_rows_max, sizeof s->rows[0]);
+    s->kvs = tdm__calloc(s->n_sequences, sizeof s->kvs[0]);
+    s->rows = tdm__calloc(s->n_rows_max, sizeof s->rows[0]);
     if (!s->team || !s->kvs || !s->rows)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory or threads for a session of %d threads", n_threads);
     for (size_t i = 0; i < s->n_sequences; i++)
@@ -57,7 +58,7 @@ tdm_status tdm__session_create(const tdm__model *m, const tdm__session_options *
     size_t n_rows = tdm__max_size(o->n_rows_max > 0 ? o->n_rows_max : TDM__SESSION_ROWS, n_sequences);
     TDM_TRY(check_memory(m, o->n_ctx, n_sequences, n_rows, n_threads, err));
 
-    tdm__session *s = calloc(1, sizeof *s);
+    tdm__session *s = tdm__calloc(1, sizeof *s);
     if (!s)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a session");
     s->n_rows_max = n_rows;
@@ -81,9 +82,9 @@ void tdm__session_destroy(tdm__session *s)
     for (size_t i = 0; s->kvs && i < s->n_sequences; i++)
         tdm__kv_fini(&s->kvs[i]);
     tdm__team_destroy(s->team);
-    free(s->kvs);
-    free(s->rows);
-    free(s);
+    tdm__free(s->kvs);
+    tdm__free(s->rows);
+    tdm__free(s);
 }
 
 tdm_status tdm__session_eval(tdm__session *s, const int32_t *tokens, size_t n, size_t pos, float *logits, bool all)

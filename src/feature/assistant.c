@@ -3,12 +3,12 @@
 #include "feature/assistant.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "feature/assistant_internal.h"
 #include "os/clock.h"
+#include "os/heap.h"
 
 enum { MESSAGES_MAX = 512, HELD_BYTES_MAX = 1 << 20 };
 
@@ -20,7 +20,7 @@ const char *tdm__offer_cause_name(tdm__offer_cause c)
 
 tdm_status tdm__assistant_create(tdm__service *s, tdm__device *d, tdm__assistant **out, tdm_error *err)
 {
-    tdm__assistant *a = calloc(1, sizeof *a);
+    tdm__assistant *a = tdm__calloc(1, sizeof *a);
     if (!a)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the assistant");
     a->service = s;
@@ -46,7 +46,7 @@ void tdm__assistant_destroy(tdm__assistant *a)
         tdm__offer_fini(&a->offers[i]);
     pthread_cond_destroy(&a->changed);
     pthread_mutex_destroy(&a->mutex);
-    free(a);
+    tdm__free(a);
 }
 
 static tdm_status check_messages(const json_t *messages, tdm_error *err)
@@ -73,13 +73,13 @@ static void answer_free(tdm__answer *w)
     tdm__buf_fini(&w->held);
     pthread_cond_destroy(&w->ended);
     pthread_mutex_destroy(&w->mutex);
-    free(w);
+    tdm__free(w);
 }
 
 static tdm_status answer_create(tdm__assistant *a, const char *language, bool has_attachments, size_t max_tokens,
                                 tdm__answer **out, tdm_error *err)
 {
-    tdm__answer *w = calloc(1, sizeof *w);
+    tdm__answer *w = tdm__calloc(1, sizeof *w);
     if (!w)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for an answer");
     w->assistant = a;

@@ -13,6 +13,7 @@
 #include "base/rfc3339.h"
 #include "feature/assistant_internal.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "os/random.h"
 #include "partner/partner.h"
 
@@ -51,7 +52,7 @@ tdm_status tdm__offer_body(tdm__device *d, const tdm__rules_set *set, const tdm_
         *body = bytes;
         *body_len = len;
     } else {
-        free(bytes);
+        tdm__free(bytes);
     }
     return TDM_OK;
 }
@@ -169,7 +170,7 @@ static tdm_status fill(tdm__answer *w, const tdm__event *ev, const tdm__rules_se
     TDM_TRY(tdm__offer_body(d, set, &o->target, o->question, o->max_tokens, sha256, &body, &h.body_len, err));
     h.body = body;
     *out = document(o, &h, tdm__clock_unix_s());
-    free(body);
+    tdm__free(body);
     return *out ? TDM_OK : tdm__fail(err, TDM_ERR_NOMEM, "no memory for an offer");
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 static tdm_status path_join(const char *dir, const char *name, char path[PATH_MAX], tdm_error *err)
 {
@@ -40,7 +41,7 @@ tdm_status tdm__case_file_read(const char *path, const tdm__keyring *keys, int64
         return tdm__fail_os(err, rc, "%s cannot be read", path);
     tdm_status s = keys ? tdm__filing_case_create((tdm__str){bytes, len}, keys, now_unix_s, out, &why)
                         : tdm__filing_case_create_unchecked((tdm__str){bytes, len}, now_unix_s, out, &why);
-    free(bytes);
+    tdm__free(bytes);
     if (s != TDM_OK)
         TDM_FAIL(err, s, "%s: %s", path, why.msg);
     return TDM_OK;
@@ -93,7 +94,7 @@ static tdm_status read_folder(const char *dir, const tdm__keyring *keys, int64_t
     DIR *d = opendir(dir);
     if (!d)
         return errno == ENOENT ? TDM_OK : tdm__fail_os(err, errno, "the folder of cases %s cannot be read", dir);
-    out->cases = calloc(TDM__CASES_MAX, sizeof(tdm__filing_case *));
+    out->cases = tdm__calloc(TDM__CASES_MAX, sizeof(tdm__filing_case *));
     tdm_status s = out->cases ? TDM_OK : tdm__fail(err, TDM_ERR_NOMEM, "no memory for the cases of %s", dir);
     const struct dirent *e;
     while (out->cases && (e = readdir(d)) != NULL) {
@@ -126,7 +127,7 @@ void tdm__case_folder_fini(tdm__case_folder *f)
 {
     for (size_t i = 0; i < f->n; i++)
         tdm__filing_case_destroy(f->cases[i]);
-    free(f->cases);
+    tdm__free(f->cases);
     *f = (tdm__case_folder){0};
 }
 

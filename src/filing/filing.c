@@ -7,13 +7,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "filing/filing_internal.h"
+#include "os/heap.h"
 
 /* Whether the keyring's owner of a key is the filer that the case names for that role. */
 static bool is_named_filer(const tdm__filing_case *c, const tdm__keyring_entry *who, tdm__key_role role)
@@ -173,7 +173,7 @@ static tdm_status add_entries(tdm__filing_case *c, const tdm__keyring *keys, int
     TDM_TRY(tdm__json_get_array(c->document, "entries", "case", TDM__FILING_ENTRIES_MAX, &entries, err));
     if (strcmp(type, "filing-case") != 0 || json_array_size(entries) == 0)
         TDM_FAIL(err, TDM_ERR_FORMAT, "case: _type is not filing-case, or it has no entries");
-    c->entries = calloc(json_array_size(entries), sizeof *c->entries);
+    c->entries = tdm__calloc(json_array_size(entries), sizeof *c->entries);
     if (!c->entries)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for %zu entries of a case", json_array_size(entries));
     json_array_foreach(entries, i, one)
@@ -190,7 +190,7 @@ static tdm_status add_entries(tdm__filing_case *c, const tdm__keyring *keys, int
 static tdm_status create(tdm__str json, const tdm__keyring *keys, int64_t now_unix_s, tdm__filing_case **out,
                          tdm_error *err)
 {
-    tdm__filing_case *c = calloc(1, sizeof *c);
+    tdm__filing_case *c = tdm__calloc(1, sizeof *c);
     if (!c)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a case");
     c->is_checked = keys != NULL;
@@ -227,9 +227,9 @@ void tdm__filing_case_destroy(tdm__filing_case *c)
         return;
     for (size_t i = 0; i < c->n_entries; i++)
         json_decref(c->entries[i].signer_json);
-    free(c->entries);
+    tdm__free(c->entries);
     json_decref(c->document);
-    free(c);
+    tdm__free(c);
 }
 
 tdm_status tdm__filing_case_check_growth(const tdm__filing_case *earlier, const tdm__filing_case *later, tdm_error *err)

@@ -4,13 +4,13 @@
  * its form, and no rule stands twice. A case is bounded, and somebody who fills it must not be able to keep a verdict
  * or a withdrawal out: room is left for those.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "filing/filing_internal.h"
+#include "os/heap.h"
 #include "policy/envelope.h"
 
 enum {
@@ -94,7 +94,7 @@ static tdm_status write_case(const tdm__filing_case *c, tdm__filing_action actio
                              const tdm__keyring *keys, int64_t now_unix_s, char **out, tdm_error *err)
 {
     json_t *document = append(c, envelope);
-    char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+    char *text = document ? tdm__json_text(document, JSON_COMPACT) : NULL;
     const size_t len = text ? strlen(text) : 0, n = c ? c->n_entries + 1 : 1;
     json_decref(document);
     if (!text)
@@ -113,7 +113,7 @@ static tdm_status write_case(const tdm__filing_case *c, tdm__filing_action actio
                  : tdm__filing_case_create_unchecked(json, now_unix_s, &again, err);
     tdm__filing_case_destroy(again);
     if (s != TDM_OK) {
-        free(text);
+        tdm__free(text);
         return s;
     }
     *out = text;

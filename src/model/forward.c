@@ -14,13 +14,13 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "kernel/attention.h"
 #include "kernel/matmul.h"
+#include "os/heap.h"
 
 enum { SCRATCH_ALIGN = 64, TEAM_ROWS_MIN = 4 /* fewer rows are done faster than a team is woken */ };
 
@@ -119,11 +119,11 @@ tdm_status tdm__forward_create(const tdm__model *m, const tdm__kernels *k, tdm__
     assert(n_rows_max >= 1);
     int n_threads = tdm__team_size(team);
     size_t bytes = tdm__forward_bytes(m, n_rows_max, n_ctx_max, n_threads);
-    tdm__forward *f = calloc(1, sizeof *f);
-    unsigned char *memory = aligned_alloc(SCRATCH_ALIGN, bytes);
+    tdm__forward *f = tdm__calloc(1, sizeof *f);
+    unsigned char *memory = tdm__aligned_alloc(SCRATCH_ALIGN, bytes);
     if (!f || !memory) {
-        free(f);
-        free(memory);
+        tdm__free(f);
+        tdm__free(memory);
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the scratch of %zu rows: it takes %zu bytes", n_rows_max, bytes);
     }
     *f = (tdm__forward){.model = m, .kernels = k, .team = team, .n_rows_max = n_rows_max, .memory = memory};
@@ -137,8 +137,8 @@ void tdm__forward_destroy(tdm__forward *f)
 {
     if (!f)
         return;
-    free(f->memory);
-    free(f);
+    tdm__free(f->memory);
+    tdm__free(f);
 }
 
 /* One run over the batch: what the row functions below read. */

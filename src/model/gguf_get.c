@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "model/gguf_internal.h"
+#include "os/heap.h"
 
 static const struct {
     const char *name;
@@ -64,11 +64,11 @@ static tdm_status gguf_create(tdm__map map, const void *bytes, size_t len, const
                               tdm_error *err)
 {
     size_t name_len = strlen(name);
-    tdm__gguf *g = calloc(1, sizeof *g);
-    char *copy = malloc(name_len + 1);
+    tdm__gguf *g = tdm__calloc(1, sizeof *g);
+    char *copy = tdm__malloc(name_len + 1);
     if (!g || !copy) {
-        free(g);
-        free(copy);
+        tdm__free(g);
+        tdm__free(copy);
         tdm__map_close(&map);
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory to open a model file");
     }
@@ -106,14 +106,14 @@ void tdm__gguf_close(tdm__gguf *g)
 {
     if (!g)
         return;
-    free(g->kvs);
-    free(g->tensors);
-    free((void *)g->kvs_by_key);
-    free((void *)g->tensors_by_name);
-    free(g->strings);
-    free(g->path);
+    tdm__free(g->kvs);
+    tdm__free(g->tensors);
+    tdm__free((void *)g->kvs_by_key);
+    tdm__free((void *)g->tensors_by_name);
+    tdm__free(g->strings);
+    tdm__free(g->path);
     tdm__map_close(&g->map);
-    free(g);
+    tdm__free(g);
 }
 
 bool tdm__gguf_is_intact(const tdm__gguf *g) { return tdm__map_is_intact(&g->map); }

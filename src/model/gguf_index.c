@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "model/gguf_internal.h"
+#include "os/heap.h"
 
 static int compare_str(tdm__str a, tdm__str b)
 {
@@ -35,7 +36,7 @@ static int compare_offsets(const void *a, const void *b)
 
 tdm_status tdm__gguf_index_kvs(tdm__gguf *g, tdm_error *err)
 {
-    g->kvs_by_key = calloc(g->n_kvs + 1, sizeof *g->kvs_by_key);
+    g->kvs_by_key = tdm__calloc(g->n_kvs + 1, sizeof *g->kvs_by_key);
     if (!g->kvs_by_key)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for an index of %zu keys", g->shown, g->n_kvs);
     for (size_t i = 0; i < g->n_kvs; i++)
@@ -65,8 +66,8 @@ static tdm_status check_overlap(tdm__gguf *g, const tdm__gguf_tensor **order, td
 
 tdm_status tdm__gguf_index_tensors(tdm__gguf *g, tdm_error *err)
 {
-    const tdm__gguf_tensor **order = calloc(g->n_tensors + 1, sizeof *order);
-    g->tensors_by_name = calloc(g->n_tensors + 1, sizeof *g->tensors_by_name);
+    const tdm__gguf_tensor **order = tdm__calloc(g->n_tensors + 1, sizeof *order);
+    g->tensors_by_name = tdm__calloc(g->n_tensors + 1, sizeof *g->tensors_by_name);
     tdm_status s = TDM_OK;
     if (!order || !g->tensors_by_name) {
         s = tdm__fail(err, TDM_ERR_NOMEM, "%s: no memory for an index of %zu tensors", g->shown, g->n_tensors);
@@ -82,7 +83,7 @@ tdm_status tdm__gguf_index_tensors(tdm__gguf *g, tdm_error *err)
     if (s == TDM_OK)
         s = check_overlap(g, order, err);
 done:
-    free(order);
+    tdm__free(order);
     return s;
 }
 

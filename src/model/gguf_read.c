@@ -6,12 +6,12 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "model/gguf_internal.h"
+#include "os/heap.h"
 
 enum {
     GGUF_KVS_MAX = 65536,
@@ -112,7 +112,7 @@ static tdm_status strings_reserve(cursor *c, size_t n)
     if (need_n <= g->strings_cap)
         return TDM_OK;
     size_t cap = tdm__max_size(need_n, g->strings_cap * 2);
-    uint64_t *more = realloc(g->strings, cap * sizeof *more);
+    uint64_t *more = tdm__realloc(g->strings, cap * sizeof *more);
     if (!more)
         TDM_FAIL(c->err, TDM_ERR_NOMEM, "%s: no memory for an index of %zu strings", file_of(c), cap);
     g->strings = more;
@@ -312,8 +312,8 @@ tdm_status tdm__gguf_read(tdm__gguf *g, tdm_error *err)
     cursor c = {.g = g, .err = err};
     uint64_t n_tensors, n_kvs;
     TDM_TRY(read_header(&c, &n_tensors, &n_kvs));
-    g->kvs = calloc((size_t)n_kvs + 1, sizeof *g->kvs);
-    g->tensors = calloc((size_t)n_tensors + 1, sizeof *g->tensors);
+    g->kvs = tdm__calloc((size_t)n_kvs + 1, sizeof *g->kvs);
+    g->tensors = tdm__calloc((size_t)n_tensors + 1, sizeof *g->tensors);
     if (!g->kvs || !g->tensors)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for an index of %" PRIu64 " keys and %" PRIu64 " tensors",
                  g->shown, n_kvs, n_tensors);

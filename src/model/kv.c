@@ -2,10 +2,10 @@
 #include "model/kv.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "os/heap.h"
 
 enum { KV_ALIGN = 64 };
 
@@ -28,8 +28,8 @@ tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_erro
 {
     const tdm__hparams *hp = &m->hp;
     *kv = (tdm__kv){.n_layers = hp->n_layers, .capacity = capacity_for(n_ctx)};
-    kv->layers = calloc(hp->n_layers, sizeof kv->layers[0]);
-    kv->memory = calloc(1, tdm__kv_bytes(m, n_ctx));
+    kv->layers = tdm__calloc(hp->n_layers, sizeof kv->layers[0]);
+    kv->memory = tdm__calloc(1, tdm__kv_bytes(m, n_ctx));
     if (!kv->layers || !kv->memory) {
         tdm__kv_fini(kv);
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the cache of %zu positions: it takes %zu bytes", n_ctx,
@@ -44,7 +44,7 @@ tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_erro
 
 void tdm__kv_fini(tdm__kv *kv)
 {
-    free(kv->layers);
-    free(kv->memory);
+    tdm__free(kv->layers);
+    tdm__free(kv->memory);
     *kv = (tdm__kv){0};
 }

@@ -8,9 +8,9 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 
 enum { VOCAB_MAX = 1 << 22, ARENA_BYTES_MAX = 256 << 20 };
 
@@ -172,7 +172,7 @@ static tdm_status bind_all(tdm__model *m, tdm_error *err)
 
 tdm_status tdm__model_bind(tdm__gguf *g, tdm__model **out, tdm_error *err)
 {
-    tdm__model *m = calloc(1, sizeof *m);
+    tdm__model *m = tdm__calloc(1, sizeof *m);
     if (!m)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for the model's head", tdm__gguf_name(g));
     tdm__arena_init(&m->arena, "model", ARENA_BYTES_MAX);
@@ -203,5 +203,5 @@ void tdm__model_close(tdm__model *m)
         return;
     tdm__arena_reset(&m->arena);
     tdm__gguf_close(m->gguf);
-    free(m);
+    tdm__free(m);
 }

@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -19,6 +18,7 @@
 #include "net/catalogue_builtin.h"
 #include "net/transfer.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 enum { TEXT_MAX = 512, ARENA_BYTES_MAX = 4 * 1024 * 1024 };
 
@@ -242,7 +242,7 @@ tdm_status tdm__catalogue_parse(const char *json, size_t len, const char *origin
     if (!root)
         TDM_FAIL(err, TDM_ERR_FORMAT, "%.100s: line %d: no JSON: %s", origin, why.line, why.text);
     tdm_status s = TDM_ERR_NOMEM;
-    tdm__catalogue *c = calloc(1, sizeof *c);
+    tdm__catalogue *c = tdm__calloc(1, sizeof *c);
     if (c) {
         tdm__arena_init(&c->arena, "catalogue", ARENA_BYTES_MAX);
         s = get_catalogue(&(reader){.c = c, .origin = origin, .err = err}, root);
@@ -268,7 +268,7 @@ tdm_status tdm__catalogue_open(const char *path, tdm__catalogue **out, tdm_error
     if (rc != 0)
         return tdm__fail_os(err, rc, "the catalogue %.200s cannot be read", path);
     tdm_status s = tdm__catalogue_parse(json, len, path, out, err);
-    free(json);
+    tdm__free(json);
     return s;
 }
 
@@ -277,7 +277,7 @@ void tdm__catalogue_close(tdm__catalogue *c)
     if (!c)
         return;
     tdm__arena_reset(&c->arena);
-    free(c);
+    tdm__free(c);
 }
 
 size_t tdm__catalogue_count(const tdm__catalogue *c)

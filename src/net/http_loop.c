@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 
 typedef struct loop_signal {
     tdm__loop *loop;
@@ -67,7 +67,7 @@ static void wake_fired(evutil_socket_t fd, short what, void *user)
 
 tdm_status tdm__loop_create(tdm__loop **out, tdm_error *err)
 {
-    tdm__loop *l = calloc(1, sizeof *l);
+    tdm__loop *l = tdm__calloc(1, sizeof *l);
     if (!l)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the event loop");
     l->wake_fd = -1;
@@ -98,7 +98,7 @@ void tdm__loop_destroy(tdm__loop *l)
     if (l->base)
         event_base_free(l->base);
     pthread_mutex_destroy(&l->lock);
-    free(l);
+    tdm__free(l);
 }
 
 tdm_status tdm__loop_run(tdm__loop *l, tdm_error *err)
@@ -145,13 +145,13 @@ static void timer_fired(evutil_socket_t fd, short what, void *user)
 tdm_status tdm__loop_timer_create(tdm__loop *l, void (*fn)(void *user), void *user, tdm__loop_timer **out,
                                   tdm_error *err)
 {
-    tdm__loop_timer *t = calloc(1, sizeof *t);
+    tdm__loop_timer *t = tdm__calloc(1, sizeof *t);
     if (!t)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a timer");
     *t = (tdm__loop_timer){.fn = fn, .user = user};
     t->event = evtimer_new(l->base, timer_fired, t);
     if (!t->event) {
-        free(t);
+        tdm__free(t);
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a timer");
     }
     *out = t;
@@ -163,7 +163,7 @@ void tdm__loop_timer_destroy(tdm__loop_timer *t)
     if (!t)
         return;
     event_free(t->event);
-    free(t);
+    tdm__free(t);
 }
 
 void tdm__loop_timer_set(tdm__loop_timer *t, int delay_ms)

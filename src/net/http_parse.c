@@ -4,13 +4,13 @@
 #include <assert.h>
 #include <http_parser.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "net/http_chunk.h"
+#include "os/heap.h"
 
 /* Chunk sizes and extensions are bytes of the wire that are no body: a bound on all together. */
 enum { WIRE_BYTES_PER_BODY_BYTE_MAX = 8, WIRE_BYTES_FREE = 64 * 1024 };
@@ -350,7 +350,7 @@ const tdm__http_fault *tdm__http_parse_fault(const tdm__http_parse *p) { return 
 
 tdm_status tdm__http_parse_create(const tdm__http_limits *limits, tdm__http_parse **out, tdm_error *err)
 {
-    tdm__http_parse *p = calloc(1, sizeof *p);
+    tdm__http_parse *p = tdm__calloc(1, sizeof *p);
     if (!p)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a connection");
     p->limits = *limits;
@@ -366,5 +366,5 @@ void tdm__http_parse_destroy(tdm__http_parse *p)
         return;
     tdm__buf_fini(&p->head);
     tdm__buf_fini(&p->body);
-    free(p);
+    tdm__free(p);
 }

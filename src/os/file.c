@@ -12,17 +12,19 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "os/heap.h"
+
 static int read_all(int fd, size_t len_max, char **out, size_t *len)
 {
     size_t cap = 4096, n = 0;
-    char *bytes = malloc(cap + 1);
+    char *bytes = tdm__malloc(cap + 1);
     while (bytes) {
         ssize_t got = read(fd, bytes + n, cap - n);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 || n + (size_t)got > len_max) {
             int rc = got < 0 ? errno : EFBIG;
-            free(bytes);
+            tdm__free(bytes);
             return rc;
         }
         if (got == 0) {
@@ -34,9 +36,9 @@ static int read_all(int fd, size_t len_max, char **out, size_t *len)
         n += (size_t)got;
         if (n == cap) {
             cap *= 2;
-            char *more = realloc(bytes, cap + 1);
+            char *more = tdm__realloc(bytes, cap + 1);
             if (!more)
-                free(bytes);
+                tdm__free(bytes);
             bytes = more;
         }
     }

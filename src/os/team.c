@@ -13,10 +13,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/heap.h"
 #include "os/thread.h"
 
 /* About 50 us of spinning: longer than the serial stretches between two runs inside a token, shorter than what a
@@ -123,7 +123,7 @@ tdm__team *tdm__team_create(int n)
         errno = EINVAL;
         return NULL;
     }
-    tdm__team *t = calloc(1, sizeof *t + (size_t)n * sizeof t->workers[0]);
+    tdm__team *t = tdm__calloc(1, sizeof *t + (size_t)n * sizeof t->workers[0]);
     if (!t)
         return NULL;
     t->n = n;
@@ -148,7 +148,7 @@ void tdm__team_destroy(tdm__team *t)
     begin_run(t);
     for (int i = 1; i <= t->n_started; i++)
         pthread_join(t->workers[i].thread, NULL);
-    free(t);
+    tdm__free(t);
 }
 
 int tdm__team_size(const tdm__team *t) { return t->n; }

@@ -3,10 +3,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "os/heap.h"
 #include "partner/partner_internal.h"
 
 static const tdm__partner_dialect *const dialects[] = {&tdm__partner_openai};
@@ -88,7 +89,7 @@ tdm_status tdm__partner_body(const tdm__partner_call *c, char **out, size_t *out
     TDM_TRY(check_body(c, err));
     TDM_TRY(find_dialect(c, &dialect, err));
     TDM_TRY(dialect->body(c, &body, err));
-    char *text = json_dumps(body, JSON_COMPACT);
+    char *text = tdm__json_text(body, JSON_COMPACT);
     json_decref(body);
     if (!text)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a partner's request");
@@ -175,6 +176,6 @@ tdm_status tdm__partner_chat(const tdm__partner_call *c, tdm__partner_result *re
         s = post(&r, (tdm__str){body, body_len}, line[0] ? headers : NULL, err);
     tdm__partner_key_wipe(line);
     tdm__partner_reading_fini(&r);
-    free(body);
+    tdm__free(body);
     return s < 0 ? s : TDM_OK;
 }

@@ -4,11 +4,11 @@
 #include "partner/profile.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 #include "partner/profile_fields.h"
 #include "policy/market.h"
 
@@ -112,7 +112,7 @@ tdm_status tdm__partner_profile_create(tdm__str json, tdm__partner_profile **out
     static const char what[] = "partner profile";
     json_t *object = NULL;
     TDM_TRY(tdm__json_parse(json, what, PROFILE_BYTES_MAX, &object, err));
-    profile_memory *m = calloc(1, sizeof *m);
+    profile_memory *m = tdm__calloc(1, sizeof *m);
     tdm__fields f = {.what = what, .err = err};
     tdm_status status = m ? TDM_OK : tdm__fail(err, TDM_ERR_NOMEM, "%s: no memory", what);
     if (m) {
@@ -136,7 +136,7 @@ void tdm__partner_profile_destroy(tdm__partner_profile *p)
         return;
     profile_memory *m = (profile_memory *)(void *)p;
     tdm__arena_reset(&m->arena);
-    free(m);
+    tdm__free(m);
 }
 
 bool tdm__partner_profile_serves(const tdm__partner_profile *p, const char *market)

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "os/random.h"
 
 enum { KEY_FILE_BYTES_MAX = 4096, SEED_BYTES = 32, SEED_TEXT = 2 * SEED_BYTES + 1 };
@@ -119,7 +119,7 @@ static tdm_status read_json(const char *path, json_t **out, tdm_error *err)
         return tdm__fail_os(err, rc, "%.200s cannot be read", path);
     tdm_status s = tdm__json_parse((tdm__str){bytes, len}, path, KEY_FILE_BYTES_MAX, out, err);
     sodium_memzero(bytes, len);
-    free(bytes);
+    tdm__free(bytes);
     return s;
 }
 

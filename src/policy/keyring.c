@@ -3,11 +3,11 @@
  */
 #include "policy/keyring.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 
 enum { KEYS_MAX = 256, KEYRING_TEXT_MAX = 128 };
 
@@ -127,7 +127,7 @@ static tdm_status read_keys(tdm__keyring *k, bool is_demo_root, tdm_error *err)
         TDM_FAIL(err, TDM_ERR_INTEGRITY, "keys: they are %s, and the root that signed them is %s",
                  is_demo ? "a demo's" : "no demo's", is_demo_root ? "one" : "none");
     TDM_TRY(tdm__json_get_array(k->json, "keys", "keys", KEYS_MAX, &list, err));
-    k->entries = calloc(json_array_size(list) + 1, sizeof *k->entries);
+    k->entries = tdm__calloc(json_array_size(list) + 1, sizeof *k->entries);
     if (!k->entries)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for %zu keys", json_array_size(list));
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -142,7 +142,7 @@ static tdm_status read_keys(tdm__keyring *k, bool is_demo_root, tdm_error *err)
 
 tdm_status tdm__keyring_create(const json_t *keys, bool is_demo_root, tdm__keyring **out, tdm_error *err)
 {
-    tdm__keyring *k = calloc(1, sizeof *k);
+    tdm__keyring *k = tdm__calloc(1, sizeof *k);
     if (!k)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for keys");
     k->json = json_incref((json_t *)keys);
@@ -159,8 +159,8 @@ void tdm__keyring_destroy(tdm__keyring *k)
     if (!k)
         return;
     json_decref(k->json);
-    free(k->entries);
-    free(k);
+    tdm__free(k->entries);
+    tdm__free(k);
 }
 
 static bool speaks_for(const tdm__keyring_entry *e, const char *market)

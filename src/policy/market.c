@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/nearest.h"
+#include "os/heap.h"
 #include "policy/market_internal.h"
 
 enum { ARENA_BYTES_MAX = 8 << 20, ID_MAX = 64 };
@@ -244,7 +245,7 @@ static tdm_status policy_fill(tdm__fields *f, const json_t *object, tdm__market_
 
 tdm_status tdm__market_policy_read(tdm__fields *f, const json_t *object, tdm__market_policy **out)
 {
-    policy_memory *m = calloc(1, sizeof *m);
+    policy_memory *m = tdm__calloc(1, sizeof *m);
     if (!m)
         return tdm__fields_refuse(f, TDM_ERR_NOMEM, "", "no memory");
     tdm__arena_init(&m->arena, "market policy", ARENA_BYTES_MAX);
@@ -276,7 +277,7 @@ void tdm__market_policy_destroy(tdm__market_policy *p)
         return;
     policy_memory *m = (policy_memory *)(void *)p;
     tdm__arena_reset(&m->arena);
-    free(m);
+    tdm__free(m);
 }
 
 static int feature_compare(const void *feature, const void *cell)

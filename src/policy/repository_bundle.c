@@ -4,11 +4,11 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 #include "policy/repository_internal.h"
 
 enum { FILE_BYTES_MAX = 8 << 20 };
@@ -19,7 +19,7 @@ static tdm_status put_file(const tdm__repository *r, json_t *files, const char *
     tdm__str bytes = {0};
     TDM_TRY(tdm__repository_read(r, path, FILE_BYTES_MAX, &bytes, err));
     json_t *text = json_stringn(bytes.ptr, bytes.len);
-    free((char *)bytes.ptr);
+    tdm__free((char *)bytes.ptr);
     if (!text)
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s is no text in UTF-8", path);
     if (json_object_set_new(files, name, text) != 0)

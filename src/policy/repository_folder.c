@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/repository_internal.h"
 
 enum { FOLDER_MODE = 0755, FILE_MODE = 0644 };
@@ -116,7 +116,7 @@ tdm_status tdm__repository_write_target(const tdm__repository *r, const tdm__rep
     TDM_TRY(tdm__repository_target_name(t->path, t->sha256, name, err));
     if (tdm__repository_read(r, name, TDM__REPOSITORY_TARGET_BYTES_MAX, &there, NULL) == TDM_OK) {
         const bool is_same = tdm__str_eq(there, (tdm__str){t->bytes, t->len});
-        free((char *)there.ptr);
+        tdm__free((char *)there.ptr);
         if (is_same)
             return TDM_OK;
     }

@@ -4,11 +4,11 @@
  * the reader that devices use; a mistake gets its line.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 #include "policy/keyring.h"
 #include "policy/repository_internal.h"
 #include "policy/yaml.h"
@@ -111,6 +111,6 @@ tdm_status tdm__repository_keys_compile(const char *in_dir, bool is_demo, tdm__b
         s = tdm__json_canonical(document, out, err);
     json_decref(document);
     json_decref(entries);
-    free((char *)text.ptr);
+    tdm__free((char *)text.ptr);
     return s;
 }

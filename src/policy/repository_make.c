@@ -7,13 +7,13 @@
  * time is left: a kill switch must not wait for the root's signers.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/repository_internal.h"
 
 enum { HALF = 2, QUARTER = 4 };
@@ -173,6 +173,6 @@ tdm_status tdm__repository_make(const char *in_dir, const char *repo_dir, int64_
         s = store(&m);
     tdm__repository_close(&r);
     tdm__repository_targets_fini(&targets);
-    free(plan);
+    tdm__free(plan);
     return s;
 }

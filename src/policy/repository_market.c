@@ -7,11 +7,11 @@
  */
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 #include "policy/market.h"
 #include "policy/repository_internal.h"
 #include "policy/yaml.h"
@@ -40,12 +40,12 @@ static tdm_status add_data(const tdm__repository_collector *c, const struct fold
                       tdm__yaml_line_of(text, "_type"), folder->type);
     else if (json_object_set_new(json, "_type", json_string(folder->type)) != 0)
         s = tdm__fail(c->err, TDM_ERR_NOMEM, "no memory for %s", path);
-    char *bytes = s == TDM_OK ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *bytes = s == TDM_OK ? tdm__json_text(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     if (s == TDM_OK)
         s = bytes ? tdm__repository_target_add(c, target, bytes, strlen(bytes))
                   : tdm__fail(c->err, TDM_ERR_NOMEM, "no memory for %s", path);
     json_decref(json);
-    free((char *)text.ptr);
+    tdm__free((char *)text.ptr);
     return s;
 }
 
@@ -182,8 +182,8 @@ static tdm_status add_policy(const tdm__repository_collector *c)
         s = tdm__repository_target_add(c, target, taken, bytes.len);
     }
     tdm__buf_fini(&bytes);
-    free(compiled);
-    free((char *)text.ptr);
+    tdm__free(compiled);
+    tdm__free((char *)text.ptr);
     return s;
 }
 

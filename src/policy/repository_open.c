@@ -5,11 +5,11 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 #include "policy/repository_internal.h"
 
 enum { METADATA_BYTES_MAX = 8 << 20, ROOTS_MAX = 1 << 16 };
@@ -25,7 +25,7 @@ static tdm_status read_envelope(const tdm__repository *r, const char *role, int6
     snprintf(name, sizeof name, "metadata/%s", file);
     TDM_TRY(tdm__repository_read(r, name, METADATA_BYTES_MAX, &bytes, err));
     tdm_status s = tdm__json_parse(bytes, name, METADATA_BYTES_MAX, &envelope, err);
-    free((char *)bytes.ptr);
+    tdm__free((char *)bytes.ptr);
     if (s == TDM_OK)
         s = tdm__envelope_check_shape(envelope, tdm__repository_market_of(role) ? "targets" : role, name, err);
     if (s == TDM_OK && strcmp(role, "timestamp") != 0 && tdm__repository_version(envelope) != version)
@@ -76,7 +76,7 @@ static tdm_status take_root(tdm__repository *r, tdm_error *err)
         tdm__str bytes = {0};
         snprintf(name, sizeof name, "metadata/%" PRId64 ".root.json", version + 1);
         tdm_status s = tdm__repository_read(r, name, METADATA_BYTES_MAX, &bytes, err);
-        free((char *)bytes.ptr);
+        tdm__free((char *)bytes.ptr);
         if (s == TDM_ERR_NOT_FOUND)
             break;
         TDM_TRY(s);
@@ -127,7 +127,7 @@ static tdm_status take_staged(tdm__repository *r, tdm_error *err)
         return TDM_OK;
     TDM_TRY(s);
     s = tdm__json_parse(bytes, what, TDM__REPOSITORY_STAGED_BYTES_MAX, &document, err);
-    free((char *)bytes.ptr);
+    tdm__free((char *)bytes.ptr);
     if (s == TDM_OK)
         s = tdm__json_get_object(document, "roles", what, &roles, err);
     if (s == TDM_OK) {

@@ -5,13 +5,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/nearest.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/fields.h"
 #include "policy/repository_internal.h"
 #include "policy/yaml.h"
@@ -57,7 +57,7 @@ tdm_status tdm__repository_yaml_read(const char *in_dir, const char *name, char 
     if (s == TDM_OK)
         *text = (tdm__str){bytes, len};
     else
-        free(bytes);
+        tdm__free(bytes);
     return s;
 }
 
@@ -173,7 +173,7 @@ tdm_status tdm__repository_plan_read(const char *in_dir, tdm__repository_plan **
     tdm__str text = {0};
     json_t *json = NULL;
     tdm__arena arena;
-    tdm__repository_plan *p = calloc(1, sizeof *p);
+    tdm__repository_plan *p = tdm__calloc(1, sizeof *p);
     if (!p)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the roles");
     tdm_status s = tdm__repository_yaml_read(in_dir, "roles.yaml", path, &text, &json, err);
@@ -186,9 +186,9 @@ tdm_status tdm__repository_plan_read(const char *in_dir, tdm__repository_plan **
     if (s == TDM_OK)
         *out = p;
     else
-        free(p);
+        tdm__free(p);
     tdm__arena_reset(&arena);
     json_decref(json);
-    free((char *)text.ptr);
+    tdm__free((char *)text.ptr);
     return s;
 }

@@ -10,13 +10,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "policy/repository_internal.h"
 
 void tdm__repository_targets_fini(tdm__repository_targets *t)
 {
     for (size_t i = 0; i < t->n; i++)
-        free(t->items[i].bytes);
-    free(t->items);
+        tdm__free(t->items[i].bytes);
+    tdm__free(t->items);
     *t = (tdm__repository_targets){0};
 }
 
@@ -42,7 +43,7 @@ tdm_status tdm__repository_target_add(const tdm__repository_collector *c, const 
                       TDM__TRUST_ALL_BYTES_MAX);
     if (s == TDM_OK && t->n == t->cap) {
         size_t cap = t->cap ? 2 * t->cap : 32;
-        tdm__repository_target *items = realloc(t->items, cap * sizeof *items);
+        tdm__repository_target *items = tdm__realloc(t->items, cap * sizeof *items);
         if (items) {
             t->items = items;
             t->cap = cap;
@@ -53,7 +54,7 @@ tdm_status tdm__repository_target_add(const tdm__repository_collector *c, const 
     if (s == TDM_OK)
         s = tdm__trust_check_path(path, c->err);
     if (s != TDM_OK) {
-        free(bytes);
+        tdm__free(bytes);
         return s;
     }
     tdm__repository_target *one = &t->items[t->n++];
@@ -80,7 +81,7 @@ tdm_status tdm__repository_list_folder(const char *in_dir, const char *name, str
         return tdm__fail_os(err, errno, "%.200s cannot be listed", path);
     for (int i = 0; i < found; i++)
         if ((*out)[i]->d_name[0] == '.')
-            free((*out)[i]);
+            tdm__free((*out)[i]);
         else
             (*out)[(*n)++] = (*out)[i];
     return TDM_OK;
@@ -89,8 +90,8 @@ tdm_status tdm__repository_list_folder(const char *in_dir, const char *name, str
 void tdm__repository_free_list(struct dirent **names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
+        tdm__free(names[i]);
+    tdm__free(names);
 }
 
 /* Each folder of markets/ has its role in roles.yaml. */

@@ -8,11 +8,11 @@
  * set to next year is not remembered, and the clock that is remembered can be ahead of the true one by at most the
  * timestamp's lifetime.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "policy/trust_internal.h"
 
 static int64_t max_time(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -21,7 +21,7 @@ static tdm_status list_targets(const tdm__trust_believed *b, tdm__trust_target *
 {
     const char *path;
     json_t *text;
-    tdm__trust_target *list = calloc(json_object_size(b->files) + 1, sizeof *list);
+    tdm__trust_target *list = tdm__calloc(json_object_size(b->files) + 1, sizeof *list);
     if (!list)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the list of targets");
     *n = 0;
@@ -43,7 +43,7 @@ static tdm_status believe(tdm__trust *t, tdm__trust_believed *next, tdm_error *e
     size_t n_targets = 0;
     TDM_TRY(list_targets(next, &targets, &n_targets, err));
     tdm__trust_believed_fini(&t->believed);
-    free(t->targets);
+    tdm__free(t->targets);
     t->believed = *next;
     t->targets = targets;
     t->n_targets = n_targets;
@@ -158,11 +158,11 @@ static tdm_status first_update(const char *state_path, int64_t newest_unix_s, td
                                tdm__trust_fault *fault, tdm_error *err)
 {
     *fault = TDM__TRUST_NONE;
-    tdm__trust *t = calloc(1, sizeof *t);
-    char *path = state_path ? strdup(state_path) : NULL;
+    tdm__trust *t = tdm__calloc(1, sizeof *t);
+    char *path = state_path ? tdm__strdup(state_path) : NULL;
     tdm_status s = TDM_OK;
     if (!t || (state_path && !path)) {
-        free(path);
+        tdm__free(path);
         s = tdm__fail(err, TDM_ERR_NOMEM, "no memory for what is trusted");
     } else {
         t->state_path = path;
@@ -236,9 +236,9 @@ tdm_status tdm__trust_open(const char *state_path, int64_t system_now_unix_s, td
 {
     tdm__trust_believed stored = {0};
     tdm_error why = {0};
-    tdm__trust *t = calloc(1, sizeof *t);
-    if (!t || !(t->state_path = strdup(state_path))) {
-        free(t);
+    tdm__trust *t = tdm__calloc(1, sizeof *t);
+    if (!t || !(t->state_path = tdm__strdup(state_path))) {
+        tdm__free(t);
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for what is trusted");
     }
     tdm_status s = tdm__trust_state_load(state_path, &stored, &t->floors, &why);
@@ -262,7 +262,7 @@ void tdm__trust_destroy(tdm__trust *t)
         return;
     tdm__trust_believed_fini(&t->believed);
     tdm__trust_floors_fini(&t->floors);
-    free(t->targets);
-    free(t->state_path);
-    free(t);
+    tdm__free(t->targets);
+    tdm__free(t->state_path);
+    tdm__free(t);
 }

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/trust.h"
 
 enum { BUNDLE_BYTES_MAX = 32 << 20 };
@@ -28,17 +28,17 @@ static tdm_status folder_read(void *user, const char *name, size_t bytes_max, td
     if (rc != 0)
         return tdm__fail_os(err, rc, "%.200s cannot be read", path);
     tdm_status s = tdm__buf_append(out, bytes, len);
-    free(bytes);
+    tdm__free(bytes);
     if (s != TDM_OK)
         TDM_FAIL(err, s, "no room for %zu bytes of %.200s", len, path);
     return TDM_OK;
 }
 
-static void folder_fini(void *user) { free(user); }
+static void folder_fini(void *user) { tdm__free(user); }
 
 tdm_status tdm__trust_source_folder(const char *dir, tdm__trust_source *out, tdm_error *err)
 {
-    char *copy = strdup(dir);
+    char *copy = tdm__strdup(dir);
     if (!copy)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a path");
     *out = (tdm__trust_source){.read = folder_read, .fini = folder_fini, .user = copy};

@@ -7,12 +7,12 @@
  * which the metadata is new and a policy old. What is not signed in it (floors, time) cannot lie below what is.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "policy/trust_internal.h"
 
 enum { STATE_BYTES_MAX = 6 * TDM__TRUST_ALL_BYTES_MAX + (2 << 20) /* a character may be written as six */ };
@@ -144,7 +144,7 @@ tdm_status tdm__trust_state_load(const char *path, tdm__trust_believed *b, tdm__
     if (rc != 0)
         return tdm__fail_os(err, rc, "%.200s cannot be read", path);
     tdm_status s = tdm__trust_state_parse((tdm__str){bytes, len}, b, f, err);
-    free(bytes);
+    tdm__free(bytes);
     return s;
 }
 
@@ -176,12 +176,12 @@ tdm_status tdm__trust_state_save(const char *path, const tdm__trust_believed *b,
                                  tdm_error *err)
 {
     json_t *state = state_json(b, f);
-    char *bytes = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    char *bytes = state ? tdm__json_text(state, JSON_COMPACT) : NULL;
     json_decref(state);
     if (!bytes)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory to write %.200s", path);
     int rc = tdm__file_write_atomic(path, bytes, strlen(bytes), 0600);
-    free(bytes);
+    tdm__free(bytes);
     if (rc != 0)
         return tdm__fail_os(err, rc, "%.200s cannot be written", path);
     return TDM_OK;

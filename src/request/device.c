@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "os/random.h"
 #include "request/device_internal.h"
 
@@ -70,7 +70,7 @@ static tdm_status open_all(tdm__device *d, const char *record_path, tdm_error *e
 
 tdm_status tdm__device_open(const char *state_dir, const char *record_path, tdm__device **out, tdm_error *err)
 {
-    tdm__device *d = calloc(1, sizeof *d);
+    tdm__device *d = tdm__calloc(1, sizeof *d);
     if (!d)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a device");
     pthread_mutex_init(&d->change, NULL);
@@ -97,10 +97,10 @@ void tdm__device_close(tdm__device *d)
     tdm__journal_close(d->journal);
     tdm__usage_close(d->usage);
     tdm__trust_destroy(d->trust);
-    free(d->record_json);
+    tdm__free(d->record_json);
     pthread_mutex_destroy(&d->mutex);
     pthread_mutex_destroy(&d->change);
-    free(d);
+    tdm__free(d);
 }
 
 tdm_status tdm__device_read_journal(tdm__device *d,

@@ -6,11 +6,11 @@
  * has written can change what is here, and a false one cannot lock a good one out by its date.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "os/file.h"
+#include "os/heap.h"
 #include "request/device_internal.h"
 
 /* NULL in *out when the file is not there. */
@@ -74,7 +74,7 @@ static tdm_status install(tdm__device *d, const char *path, tdm_error *err)
     const tdm__str text = {given, len}, installed = {d->record_json, d->record_len};
     tdm_status s = TDM_OK;
     if (d->record_json && tdm__str_eq(text, installed)) {
-        free(given);
+        tdm__free(given);
         return TDM_OK;
     }
     if (d->record_json)
@@ -85,10 +85,10 @@ static tdm_status install(tdm__device *d, const char *path, tdm_error *err)
             s = tdm__fail_os(err, rc, "the device record cannot be installed at %s", own);
     }
     if (s != TDM_OK) {
-        free(given);
+        tdm__free(given);
         return s;
     }
-    free(d->record_json);
+    tdm__free(d->record_json);
     d->record_json = given;
     d->record_len = len;
     return TDM_OK;

@@ -1,11 +1,11 @@
 /* device_rules.c - building the set of rules in force out of what is installed, and lending it to requests. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "policy/keyring.h"
 #include "request/device_internal.h"
 
@@ -15,11 +15,11 @@ void tdm__device_rules_destroy(tdm__device_rules *r)
         return;
     for (size_t i = 0; r->profiles && r->rules->policy && i < r->rules->policy->n_partners; i++)
         tdm__partner_profile_destroy(r->profiles[i]);
-    free(r->profiles);
+    tdm__free(r->profiles);
     tdm__screen_destroy(r->screen);
     json_decref(r->cases);
     tdm__rules_destroy(r->rules);
-    free(r);
+    tdm__free(r);
 }
 
 /* ---- what a set is made of ---- */
@@ -35,7 +35,7 @@ static tdm_status make_screen(tdm__device *d, tdm__device_rules *r, tdm_error *e
 {
     const tdm__market_policy *p = r->rules->policy;
     const size_t n = p && d->trust ? p->n_packs : 0;
-    tdm__str *packs = calloc(n + 1, sizeof *packs);
+    tdm__str *packs = tdm__calloc(n + 1, sizeof *packs);
     if (!packs)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for screening packs");
     size_t n_found = 0;
@@ -53,7 +53,7 @@ static tdm_status make_screen(tdm__device *d, tdm__device_rules *r, tdm_error *e
         close_all(r, "a screening pack", &why);
         s = tdm__screen_create(NULL, 0, &r->screen, &why);
     }
-    free(packs);
+    tdm__free(packs);
     if (s != TDM_OK && err)
         *err = why;
     return s;
@@ -84,7 +84,7 @@ static tdm_status make_profiles(tdm__device *d, tdm__device_rules *r, tdm_error 
 {
     const tdm__market_policy *p = r->rules->policy;
     const size_t n = p && d->trust ? p->n_partners : 0;
-    r->profiles = calloc(n + 1, sizeof(*r->profiles));
+    r->profiles = tdm__calloc(n + 1, sizeof(*r->profiles));
     if (!r->profiles)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for partners' profiles");
     for (size_t i = 0; i < n; i++) {
@@ -232,7 +232,7 @@ static void drop_user(tdm__device *d, tdm__device_rules *r)
 
 tdm_status tdm__device_rebuild(tdm__device *d, tdm_error *err)
 {
-    tdm__device_rules *r = calloc(1, sizeof *r);
+    tdm__device_rules *r = tdm__calloc(1, sizeof *r);
     if (!r)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a set of rules");
     tdm_status s = fill_set(d, r, err);

@@ -1,10 +1,10 @@
 /* prompt.c - template, then tokenizer, with the provenance of each byte handed from one to the other. */
 #include "request/prompt.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 
 static tdm__str control_text(const tdm__tokenizer *t, int32_t id)
 {
@@ -33,12 +33,12 @@ static tdm_status tokenize(const tdm__tokenizer *t, const tdm__rendered *r, int3
                            tdm_error *err)
 {
     size_t cap = tdm__tokenizer_ids_max(t, r->len), n;
-    int32_t *made = cap < SIZE_MAX / sizeof *made - 1 ? malloc((cap + 1) * sizeof *made) : NULL;
+    int32_t *made = cap < SIZE_MAX / sizeof *made - 1 ? tdm__malloc((cap + 1) * sizeof *made) : NULL;
     if (!made)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the tokens of a prompt of %zu bytes", r->len);
     tdm_status s = tdm__tokenizer_encode(t, (tdm__str){r->text, r->len}, r->trusted, made + 1, cap, &n, err);
     if (s != TDM_OK) {
-        free(made);
+        tdm__free(made);
         return s;
     }
     int32_t bos = tdm__tokenizer_bos(t);

@@ -10,11 +10,11 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "request/prompt.h"
 #include "request/request_internal.h"
 
@@ -72,7 +72,7 @@ static tdm_status ask_own_model(tdm__request *r, tdm_error *err)
                             : tdm__engine_submit(s->engine, &r->params, on_job_event, r, &r->job, err);
     pthread_mutex_unlock(&r->mutex);
     r->params.prompt = NULL; /* the engine has its copy */
-    free(ids);
+    tdm__free(ids);
     return status;
 }
 
@@ -128,10 +128,10 @@ static void free_request(tdm__request *r)
     tdm__output_fini(r);
     tdm__device_release(r->device, r->rules);
     json_decref(r->messages);
-    free(r->stop_bytes);
+    tdm__free(r->stop_bytes);
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->mutex);
-    free(r);
+    tdm__free(r);
 }
 
 static bool copy_stops(tdm__request *r, const tdm__chat_request *q)
@@ -139,7 +139,7 @@ static bool copy_stops(tdm__request *r, const tdm__chat_request *q)
     size_t n = 1, at = 0;
     for (size_t i = 0; i < q->n_stops; i++)
         n += q->stops[i].len;
-    r->stop_bytes = malloc(n);
+    r->stop_bytes = tdm__malloc(n);
     if (!r->stop_bytes)
         return false;
     for (size_t i = 0; i < q->n_stops; i++) {
@@ -212,7 +212,7 @@ static tdm_status decide(tdm__request *r, const tdm__chat_request *q, tdm__backe
 static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, tdm__backend_state own_state,
                                  tdm__event_fn fn, void *user, tdm__request **out, tdm_error *err)
 {
-    tdm__request *r = calloc(1, sizeof *r);
+    tdm__request *r = tdm__calloc(1, sizeof *r);
     if (!r)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a request");
     *r = (tdm__request){.service = s,

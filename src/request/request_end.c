@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "request/request_internal.h"
 
 void tdm__request_tell(tdm__request *r, tdm__event ev)
@@ -80,12 +82,12 @@ static void on_closed(void *user, tdm_status status)
 /* What is committed to: the messages in one fixed spelling. */
 static tdm_status digest_messages(const tdm__request *r, uint8_t out[TDM__SHA256_BYTES], tdm_error *err)
 {
-    char *text = json_dumps(r->messages, JSON_COMPACT | JSON_SORT_KEYS);
+    char *text = tdm__json_text(r->messages, JSON_COMPACT | JSON_SORT_KEYS);
     if (!text)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the digest of a question");
     const tdm__str s = tdm__str_from(text);
     tdm__sha256(s.ptr, s.len, out);
-    free(text);
+    tdm__free(text);
     return TDM_OK;
 }
 

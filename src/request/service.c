@@ -5,11 +5,11 @@
  */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "os/map.h"
 #include "os/thread.h"
 #include "request/request_internal.h"
@@ -42,7 +42,7 @@ static void *prepare_main(void *service)
 
 tdm_status tdm__service_create(tdm__device *device, tdm__service **out, tdm_error *err)
 {
-    tdm__service *s = calloc(1, sizeof *s);
+    tdm__service *s = tdm__calloc(1, sizeof *s);
     if (!s)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a service");
     s->device = device;
@@ -55,7 +55,7 @@ tdm_status tdm__service_create(tdm__device *device, tdm__service **out, tdm_erro
         pthread_cond_destroy(&s->left);
         pthread_cond_destroy(&s->work);
         pthread_mutex_destroy(&s->mutex);
-        free(s);
+        tdm__free(s);
         return tdm__fail_os(err, rc, "cannot start a thread to prepare prompts");
     }
     *out = s;
@@ -95,7 +95,7 @@ void tdm__service_destroy(tdm__service *s)
     pthread_cond_destroy(&s->left);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->mutex);
-    free(s);
+    tdm__free(s);
 }
 
 void tdm__service_set_downloading(tdm__service *s, int percent)

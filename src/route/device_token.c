@@ -5,7 +5,6 @@
  * does not hold the record: a gateway has verified that before, and hands it in.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -87,7 +86,7 @@ tdm_status tdm__device_token_make(const tdm__device_token *t, const tdm__secret_
     if (s == TDM_OK)
         s = tdm__envelope_sign(envelope, device, err);
     if (s == TDM_OK) {
-        text = json_dumps(envelope, JSON_COMPACT);
+        text = tdm__json_text(envelope, JSON_COMPACT);
         s = text ? TDM_OK : tdm__fail(err, TDM_ERR_NOMEM, "no memory for a token");
     }
     json_decref(envelope);

@@ -7,7 +7,6 @@
 #include "route/record.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -221,7 +220,7 @@ tdm_status tdm__device_record_make(const tdm__device_record *r, const tdm__secre
             err->code = s;
     }
     if (s == TDM_OK) {
-        text = json_dumps(envelope, JSON_INDENT(2));
+        text = tdm__json_text(envelope, JSON_INDENT(2));
         s = text ? TDM_OK : tdm__fail(err, TDM_ERR_NOMEM, "no memory for a device record");
     }
     json_decref(envelope);

@@ -7,11 +7,11 @@
 #include "route/rules.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 #include "route/rules_internal.h"
 
 enum { POLICY_BYTES_MAX = 1 << 20 };
@@ -187,8 +187,8 @@ static tdm_status load_cells(tdm__rules *r, const tdm__rules_sources *s, tdm_err
     size_t n = 0, at = 0;
     for (size_t i = 0; i < r->policy->n_cells; i++)
         n += r->policy->cells[i].n_backends;
-    r->cells = calloc(r->policy->n_cells + 1, sizeof *r->cells);
-    r->memory->candidates = calloc(n + 1, sizeof *r->memory->candidates);
+    r->cells = tdm__calloc(r->policy->n_cells + 1, sizeof *r->cells);
+    r->memory->candidates = tdm__calloc(n + 1, sizeof *r->memory->candidates);
     if (!r->cells || !r->memory->candidates)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the rules of %zu features", r->policy->n_cells);
     r->n_cells = r->policy->n_cells;
@@ -210,9 +210,9 @@ static tdm_status load_cells(tdm__rules *r, const tdm__rules_sources *s, tdm_err
 tdm_status tdm__rules_create(const tdm__rules_sources *s, tdm__rules **out, tdm_error *note, tdm_error *err)
 {
     tdm_status status = TDM_ERR_NOMEM;
-    tdm__rules *r = calloc(1, sizeof *r);
+    tdm__rules *r = tdm__calloc(1, sizeof *r);
     if (r)
-        r->memory = calloc(1, sizeof *r->memory);
+        r->memory = tdm__calloc(1, sizeof *r->memory);
     if (!r || !r->memory) {
         (void)tdm__fail(err, status, "no memory for the rules");
         goto fail;
@@ -250,11 +250,11 @@ void tdm__rules_destroy(tdm__rules *r)
         return;
     if (r->memory) {
         tdm__market_policy_destroy(r->memory->policy);
-        free(r->memory->candidates);
+        tdm__free(r->memory->candidates);
     }
-    free(r->memory);
-    free(r->cells);
-    free(r);
+    tdm__free(r->memory);
+    tdm__free(r->cells);
+    tdm__free(r);
 }
 
 const tdm__rule_cell *tdm__rules_cell(const tdm__rules *r, const char *feature)

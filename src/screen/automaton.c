@@ -4,10 +4,10 @@
  * are the sub-ranges. The state after any text is the longest suffix of it that begins a term, which is exactly what a
  * stream must hold back. (A. V. Aho, M. J. Corasick: Efficient string matching, CACM 18:6, 1975.)
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "screen/screen_internal.h"
 
 /* The child of v by c, or 0. Most nodes have one. */
@@ -99,16 +99,16 @@ tdm_status tdm__screen_build(tdm__screen *s, tdm_error *err)
 {
     const size_t n = count_nodes(s); /* bounded by the bytes of all terms, which pack.c has bounded */
     s->n_nodes = (uint32_t)n;
-    s->byte = calloc(n, sizeof *s->byte);
-    s->depth = calloc(n, sizeof *s->depth);
-    s->first = calloc(n + 1, sizeof *s->first);
-    s->fail = calloc(n, sizeof *s->fail);
-    s->term = calloc(n, sizeof *s->term);
-    range *ranges = calloc(n, sizeof *ranges);
+    s->byte = tdm__calloc(n, sizeof *s->byte);
+    s->depth = tdm__calloc(n, sizeof *s->depth);
+    s->first = tdm__calloc(n + 1, sizeof *s->first);
+    s->fail = tdm__calloc(n, sizeof *s->fail);
+    s->term = tdm__calloc(n, sizeof *s->term);
+    range *ranges = tdm__calloc(n, sizeof *ranges);
     const bool has_memory = s->byte && s->depth && s->first && s->fail && s->term && ranges;
     if (has_memory)
         fill(s, ranges);
-    free(ranges);
+    tdm__free(ranges);
     if (!has_memory)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a screen of %zu nodes", n);
     return TDM_OK;

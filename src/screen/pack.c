@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "os/heap.h"
 #include "screen/screen_internal.h"
 
 enum { PACK_BYTES_MAX = 32 << 20, ID_BYTES_MAX = 64 };
@@ -31,7 +32,7 @@ static tdm_status take_term(tdm__screen *s, const json_t *entry, const char *wha
     if (s->n_terms == TDM__SCREEN_TERMS_MAX || *n_bytes > TDM__SCREEN_BYTES_MAX)
         TDM_FAIL(err, TDM_ERR_LIMIT, "%s: more than %d terms or %d bytes of them in all packs", what,
                  TDM__SCREEN_TERMS_MAX, TDM__SCREEN_BYTES_MAX);
-    char *text = malloc(len + 1 + id_len + 1);
+    char *text = tdm__malloc(len + 1 + id_len + 1);
     if (!text)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a term of %s", what);
     for (size_t i = 0; i < len; i++)
@@ -58,7 +59,7 @@ static tdm_status take_pack(tdm__screen *s, const json_t *pack, size_t *n_bytes,
     TDM_TRY(tdm__json_get_int(pack, "version", what, 1, INT64_MAX, &version, err));
     TDM_TRY(tdm__json_get_array(pack, "terms", what, TDM__SCREEN_TERMS_MAX, &terms, err));
     size_t n = s->n_terms + json_array_size(terms);
-    tdm__screen_term *more = realloc(s->terms, (n > 0 ? n : 1) * sizeof *more);
+    tdm__screen_term *more = tdm__realloc(s->terms, (n > 0 ? n : 1) * sizeof *more);
     if (!more)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for %zu terms", n);
     s->terms = more;
@@ -86,7 +87,7 @@ static void drop_superfluous(tdm__screen *s)
     for (size_t i = 0; i < s->n_terms; i++) {
         const tdm__screen_term *t = &s->terms[i], *kept = n > 0 ? &s->terms[n - 1] : NULL;
         if (kept && t->len >= kept->len && memcmp(t->text, kept->text, kept->len) == 0)
-            free(t->text);
+            tdm__free(t->text);
         else
             s->terms[n++] = *t;
     }

@@ -1,14 +1,14 @@
 /* screen.c - one screen from packs, one text or one stream through it. */
 #include "screen/screen.h"
 
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "screen/screen_internal.h"
 
 tdm_status tdm__screen_create(const tdm__str *packs, size_t n_packs, tdm__screen **out, tdm_error *err)
 {
-    tdm__screen *s = calloc(1, sizeof *s);
+    tdm__screen *s = tdm__calloc(1, sizeof *s);
     if (!s)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a screen");
     tdm_status status = tdm__screen_read_packs(s, packs, n_packs, err);
@@ -30,14 +30,14 @@ void tdm__screen_destroy(tdm__screen *s)
     if (!s)
         return;
     for (size_t i = 0; i < s->n_terms; i++)
-        free(s->terms[i].text);
-    free(s->terms);
-    free(s->byte);
-    free(s->depth);
-    free(s->first);
-    free(s->fail);
-    free(s->term);
-    free(s);
+        tdm__free(s->terms[i].text);
+    tdm__free(s->terms);
+    tdm__free(s->byte);
+    tdm__free(s->depth);
+    tdm__free(s->first);
+    tdm__free(s->fail);
+    tdm__free(s->term);
+    tdm__free(s);
 }
 
 bool tdm__screen_is_empty(const tdm__screen *s) { return s->n_terms == 0; }

@@ -5,7 +5,8 @@
  */
 #include "text/bpe.h"
 
-#include <stdlib.h>
+
+#include "os/heap.h"
 
 enum { SHORT_WORD = 24, HEAP_CHILDREN = 4 };
 
@@ -18,8 +19,8 @@ void tdm__bpe_init(tdm__bpe *b, const tdm__vocabulary *v)
 
 void tdm__bpe_fini(tdm__bpe *b)
 {
-    free(b->symbols);
-    free(b->heap);
+    tdm__free(b->symbols);
+    tdm__free(b->heap);
     *b = (tdm__bpe){0};
 }
 
@@ -30,11 +31,11 @@ tdm_status tdm__bpe_reserve(tdm__bpe *b, size_t n)
     size_t cap = b->cap ? b->cap : 64;
     while (cap < n)
         cap *= 2;
-    free(b->symbols);
-    free(b->heap);
+    tdm__free(b->symbols);
+    tdm__free(b->heap);
     b->cap = 0;
-    b->symbols = malloc(cap * sizeof *b->symbols);
-    b->heap = malloc(cap * 3 * sizeof *b->heap);
+    b->symbols = tdm__malloc(cap * sizeof *b->symbols);
+    b->heap = tdm__malloc(cap * 3 * sizeof *b->heap);
     if (!b->symbols || !b->heap)
         return TDM_ERR_NOMEM;
     b->cap = cap;

@@ -9,9 +9,9 @@
 #include "text/pretokenizer.h"
 
 #include <pcre2.h>
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "text/unicode.h"
 
 enum { STAGES_MAX = 6, NAMES_MAX = 3 };
@@ -67,7 +67,7 @@ tdm_status tdm__pretokenizer_create(const char *file, tdm__str name, tdm__pretok
     if (!row)
         TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: tokenizer.ggml.pre is '%.*s', a pre-tokenizer that is not built", file,
                  (int)(name.len < 64 ? name.len : 64), name.ptr);
-    tdm__pretokenizer *p = calloc(1, sizeof *p);
+    tdm__pretokenizer *p = tdm__calloc(1, sizeof *p);
     if (!p)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for the pre-tokenizer", file);
     p->row = row;
@@ -94,7 +94,7 @@ void tdm__pretokenizer_destroy(tdm__pretokenizer *p)
         return;
     for (size_t i = 0; i < STAGES_MAX; i++)
         pcre2_code_free(p->codes[i]);
-    free(p);
+    tdm__free(p);
 }
 
 bool tdm__pretokenizer_normalizes(const tdm__pretokenizer *p)
@@ -160,7 +160,7 @@ tdm_status tdm__pretokenizer_split(const tdm__pretokenizer *p, tdm__str text, td
     if (text.len == 0)
         return TDM_OK;
     const unsigned char *at = (const unsigned char *)text.ptr, *end = at + text.len;
-    uint8_t *classes = malloc(text.len);
+    uint8_t *classes = tdm__malloc(text.len);
     splitter s = {.p = p, .at = at, .end = end, .fn = fn, .user = user, .err = err};
     s.match = pcre2_match_data_create(1, NULL);
     s.limits = pcre2_match_context_create(NULL);
@@ -179,6 +179,6 @@ tdm_status tdm__pretokenizer_split(const tdm__pretokenizer *p, tdm__str text, td
     }
     pcre2_match_context_free(s.limits);
     pcre2_match_data_free(s.match);
-    free(classes);
+    tdm__free(classes);
     return status;
 }

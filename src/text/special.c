@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 
 static bool is_filler(tdm__str text, int32_t id)
 {
@@ -41,7 +42,7 @@ tdm_status tdm__special_init(tdm__special_set *s, const tdm__vocabulary *v, tdm_
     size_t n = 0;
     for (size_t i = 0; i < v->n; i++)
         n += special_make(v, (int32_t)i, &special);
-    s->items = calloc(n + 1, sizeof *s->items);
+    s->items = tdm__calloc(n + 1, sizeof *s->items);
     if (!s->items)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for %zu special tokens", tdm__gguf_name(v->gguf), n);
     for (size_t i = 0; i < v->n; i++)
@@ -58,7 +59,7 @@ tdm_status tdm__special_init(tdm__special_set *s, const tdm__vocabulary *v, tdm_
 
 void tdm__special_fini(tdm__special_set *s)
 {
-    free(s->items);
+    tdm__free(s->items);
     *s = (tdm__special_set){0};
 }
 

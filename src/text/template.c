@@ -5,9 +5,9 @@
  */
 #include "text/template.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "os/heap.h"
 #include "text/template_eval.h"
 #include "text/template_parse.h"
 
@@ -39,7 +39,7 @@ tdm_status tdm__template_create(tdm__str source, tdm__template **out, tdm_error 
                  TDM__TEMPLATE_SOURCE_BYTES_MAX);
     if (!tdm__jinja_utf8_valid(source.ptr, source.len))
         TDM_FAIL(err, TDM_ERR_FORMAT, "chat template: not UTF-8");
-    tdm__template *t = calloc(1, sizeof *t);
+    tdm__template *t = tdm__calloc(1, sizeof *t);
     if (!t)
         TDM_FAIL(err, TDM_ERR_NOMEM, "chat template: out of memory");
     tdm__arena_init(&t->arena, "chat template", TEMPLATE_ARENA_BYTES_MAX);
@@ -59,7 +59,7 @@ void tdm__template_destroy(tdm__template *t)
     if (!t)
         return;
     tdm__arena_reset(&t->arena);
-    free(t);
+    tdm__free(t);
 }
 
 static tdm_status set_value(tdm__jinja_run *run, tdm__jinja_frame *f, const char *name, tdm__jinja_value v)
@@ -101,7 +101,7 @@ static tdm_status set_values(tdm__jinja_run *run, tdm__jinja_frame *f)
 static tdm_status take_output(const tdm__jinja_run *run, tdm__rendered *out)
 {
     const tdm__jinja_text *t = run->out;
-    tdm__rendered r = {.text = malloc(t->len + 1), .trusted = malloc(t->len + 1), .len = t->len};
+    tdm__rendered r = {.text = tdm__malloc(t->len + 1), .trusted = tdm__malloc(t->len + 1), .len = t->len};
     if (!r.text || !r.trusted) {
         tdm__rendered_fini(&r);
         TDM_FAIL(run->err, TDM_ERR_NOMEM, "chat template: out of memory for an output of %zu bytes", t->len);
@@ -141,7 +141,7 @@ tdm_status tdm__template_render(const tdm__template *t, const tdm__template_inpu
 
 void tdm__rendered_fini(tdm__rendered *r)
 {
-    free(r->text);
-    free(r->trusted);
+    tdm__free(r->text);
+    tdm__free(r->trusted);
     *r = (tdm__rendered){0};
 }

@@ -7,9 +7,9 @@
 #include "text/tokenizer.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "text/tokenizer_internal.h"
 
 /* DeepSeek's name, with its fullwidth bars and U+2581. */
@@ -116,7 +116,7 @@ tdm_status tdm__tokenizer_create(const tdm__gguf *g, tdm__tokenizer **out, tdm_e
     if (!bytes && !tdm__str_eq(model, TDM_STR("llama")))
         TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "%s: tokenizer.ggml.model is '%.*s', built are gpt2 and llama",
                  tdm__gguf_name(g), (int)(model.len < 64 ? model.len : 64), model.ptr);
-    tdm__tokenizer *t = calloc(1, sizeof *t);
+    tdm__tokenizer *t = tdm__calloc(1, sizeof *t);
     if (!t)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for the tokenizer", tdm__gguf_name(g));
     s = tdm__vocabulary_init(&t->vocabulary, bytes ? TDM__VOCABULARY_BYTES : TDM__VOCABULARY_PIECES, g, err);
@@ -141,7 +141,7 @@ void tdm__tokenizer_destroy(tdm__tokenizer *t)
     tdm__vocabulary_fini(&t->vocabulary);
     tdm__special_fini(&t->special);
     tdm__pretokenizer_destroy(t->pre);
-    free(t);
+    tdm__free(t);
 }
 
 size_t tdm__tokenizer_vocab_size(const tdm__tokenizer *t)

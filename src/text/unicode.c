@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
+#include "os/heap.h"
+
 enum { DECOMPOSED_MAX = 4 }; /* code points that one decomposes to, canonically: UAX 15 */
 
 size_t tdm__unicode_next(const unsigned char *p, const unsigned char *end, uint32_t *code_point)
@@ -104,8 +106,8 @@ static tdm_status append_run(tdm__str run, bool first_stays, tdm__buf *out)
     int32_t few_points[64];
     uint64_t few_keys[64];
     bool few = cap <= 64;
-    int32_t *points = few ? few_points : malloc(cap * sizeof *points);
-    uint64_t *keys = few ? few_keys : malloc(cap * sizeof *keys);
+    int32_t *points = few ? few_points : tdm__malloc(cap * sizeof *points);
+    uint64_t *keys = few ? few_keys : tdm__malloc(cap * sizeof *keys);
     tdm_status s = points && keys ? TDM_OK : TDM_ERR_NOMEM;
     if (s == TDM_OK) {
         size_t n = decompose(run, first_stays, points, keys);
@@ -117,8 +119,8 @@ static tdm_status append_run(tdm__str run, bool first_stays, tdm__buf *out)
         }
     }
     if (!few) {
-        free(points);
-        free(keys);
+        tdm__free(points);
+        tdm__free(keys);
     }
     return s;
 }

@@ -6,9 +6,9 @@
 #include "text/vocabulary.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "os/random.h"
 #include "text/byte_alphabet.h"
 #include "text/unicode.h"
@@ -87,10 +87,10 @@ static tdm_status allocate(tdm__vocabulary *v, tdm_error *err)
     while (n_slots < v->n * 2)
         n_slots *= 2;
     v->slots_mask = n_slots - 1;
-    v->slots = malloc(n_slots * sizeof *v->slots);
-    v->kinds = calloc(v->n, 1);
-    v->piece_ends = calloc(v->n, sizeof *v->piece_ends);
-    v->ranks = v->form == TDM__VOCABULARY_PIECES ? calloc(v->n, sizeof *v->ranks) : NULL;
+    v->slots = tdm__malloc(n_slots * sizeof *v->slots);
+    v->kinds = tdm__calloc(v->n, 1);
+    v->piece_ends = tdm__calloc(v->n, sizeof *v->piece_ends);
+    v->ranks = v->form == TDM__VOCABULARY_PIECES ? tdm__calloc(v->n, sizeof *v->ranks) : NULL;
     if (!v->slots || !v->kinds || !v->piece_ends || (!v->ranks && v->form == TDM__VOCABULARY_PIECES))
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for %zu tokens", tdm__gguf_name(v->gguf), v->n);
     memset(v->slots, 0xFF, n_slots * sizeof *v->slots);
@@ -217,7 +217,7 @@ static tdm_status make_pieces(tdm__vocabulary *v, tdm_error *err)
     if (total > UINT32_MAX)
         TDM_FAIL(err, TDM_ERR_LIMIT, "%s: the tokens have %zu bytes, at most %u are read", tdm__gguf_name(v->gguf),
                  total, UINT32_MAX);
-    v->pieces = malloc(total + 1);
+    v->pieces = tdm__malloc(total + 1);
     if (!v->pieces)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for %zu bytes of tokens", tdm__gguf_name(v->gguf), total);
     uint32_t end = 0;
@@ -290,10 +290,10 @@ tdm_status tdm__vocabulary_init(tdm__vocabulary *v, tdm__vocabulary_form form, c
 
 void tdm__vocabulary_fini(tdm__vocabulary *v)
 {
-    free(v->kinds);
-    free(v->ranks);
-    free(v->pieces);
-    free(v->piece_ends);
-    free(v->slots);
-    free(v->merges);
+    tdm__free(v->kinds);
+    tdm__free(v->ranks);
+    tdm__free(v->pieces);
+    tdm__free(v->piece_ends);
+    tdm__free(v->slots);
+    tdm__free(v->merges);
 }

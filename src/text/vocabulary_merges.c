@@ -5,9 +5,9 @@
  * token, is left out, so that no spelling of plain text becomes one.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "os/heap.h"
 #include "text/vocabulary.h"
 
 static size_t pair_slot(const tdm__vocabulary *v, int32_t left, int32_t right)
@@ -65,7 +65,7 @@ tdm_status tdm__vocabulary_read_merges(tdm__vocabulary *v, tdm_error *err)
     size_t n_slots = 16;
     while (n_slots < n + n / 2)
         n_slots *= 2;
-    v->merges = malloc(n_slots * sizeof *v->merges);
+    v->merges = tdm__malloc(n_slots * sizeof *v->merges);
     if (!v->merges)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for %" PRIu64 " merges", tdm__gguf_name(v->gguf), n);
     v->merges_mask = n_slots - 1;

@@ -4,11 +4,11 @@
  * the file is just being written, what is known stays. All changes end in one reading of the table, so that memory
  * never holds what the disk does not.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/rfc3339.h"
+#include "os/heap.h"
 #include "usage/usage_internal.h"
 
 enum { TEXT_BYTES_MAX = 255 };
@@ -16,8 +16,8 @@ enum { TEXT_BYTES_MAX = 255 };
 void tdm__consent_rows_fini(tdm__consent_rows *r)
 {
     for (size_t i = 0; i < r->n; i++)
-        free(r->items[i].partner);
-    free(r->items);
+        tdm__free(r->items[i].partner);
+    tdm__free(r->items);
     *r = (tdm__consent_rows){0};
 }
 
@@ -33,7 +33,7 @@ static bool take_row(sqlite3_stmt *q, tdm__consent_row *row)
         len[i] = (size_t)sqlite3_column_bytes(q, i) + 1;
         total += len[i];
     }
-    char *block = malloc(total);
+    char *block = tdm__malloc(total);
     if (!block)
         return false;
     char **const places[4] = {&row->partner, &row->feature, &row->profile_sha256, &row->model};
@@ -78,7 +78,7 @@ static int read_data_version(tdm__usage *u, int64_t *version)
 
 tdm_status tdm__consent_reload(tdm__usage *u, tdm_error *err)
 {
-    tdm__consent_rows fresh = {.items = calloc(TDM__CONSENTS_MAX, sizeof *fresh.items)};
+    tdm__consent_rows fresh = {.items = tdm__calloc(TDM__CONSENTS_MAX, sizeof *fresh.items)};
     if (!fresh.items)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for consents");
     int64_t version = u->data_version;

@@ -5,11 +5,11 @@
  * overwrites freed cells and pages with zeros. What a disk keeps of blocks that it has given up is beyond a program.
  * Triggers and views are switched off, so that a file can hold data alone.
  */
+#include "os/heap.h"
 #include "usage/usage_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -187,12 +187,12 @@ static tdm_status open_db(tdm__usage *u, tdm_error *err)
 
 tdm_status tdm__usage_open(const char *path, tdm__usage **out, tdm_error *err)
 {
-    tdm__usage *u = calloc(1, sizeof *u);
+    tdm__usage *u = tdm__calloc(1, sizeof *u);
     if (!u)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for consents and receipts");
     pthread_mutex_init(&u->db_mutex, NULL);
     pthread_mutex_init(&u->cache_mutex, NULL);
-    u->path = strdup(path);
+    u->path = tdm__strdup(path);
     tdm_status s = u->path ? open_db(u, err) : tdm__fail(err, TDM_ERR_NOMEM, "no memory for the path of consents");
     if (s != TDM_OK)
         tdm__usage_close(u);
@@ -211,6 +211,6 @@ void tdm__usage_close(tdm__usage *u)
     tdm__consent_rows_fini(&u->cache);
     pthread_mutex_destroy(&u->db_mutex);
     pthread_mutex_destroy(&u->cache_mutex);
-    free(u->path);
-    free(u);
+    tdm__free(u->path);
+    tdm__free(u);
 }
