@@ -33,7 +33,7 @@ typedef struct tdm__engine_options {
     uint64_t memory_bytes_max; /* 0: what the machine has free */
 } tdm__engine_options;
 
-enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536 };
+enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536, TDM__APP_NAME_MAX = 64 };
 
 /* What an engine takes beside the mapped file. */
 typedef struct tdm__engine_memory {
@@ -72,9 +72,11 @@ typedef struct tdm__token_info {
 } tdm__token_info;
 
 typedef struct tdm__job_timings {
-    size_t n_prompt;        /* tokens of the prompt */
-    size_t n_prompt_reused; /* of these, found in the slot's cache */
-    size_t n_generated;     /* tokens of the answer; the end token is none of them */
+    size_t n_prompt;         /* tokens of the prompt */
+    size_t n_prompt_reused;  /* of these, found in a cache */
+    size_t n_generated;      /* tokens of the answer; the end token is none of them */
+    size_t n_draft;          /* tokens that were proposed before the model had drawn them */
+    size_t n_draft_accepted; /* of these, so many were what the model drew */
     double queue_ms;        /* until it got a slot */
     double prompt_ms;       /* from there to the first token */
     double decode_ms;       /* from there to the end */
@@ -98,9 +100,16 @@ typedef struct tdm__job_event {
 /* Called on the engine's thread; must not block and not call the engine except tdm__job_cancel. */
 typedef void (*tdm__job_fn)(void *user, const tdm__job_event *ev);
 
+/* Somebody waits for a foreground answer. Background work runs only while there is none of the foreground. */
+typedef enum tdm__priority { TDM__FOREGROUND = 0, TDM__BACKGROUND } tdm__priority;
+
 typedef struct tdm__job_params {
     const int32_t *prompt; /* copied; 1 .. n_ctx - 1 ids of the vocabulary */
     size_t n_prompt;
+    size_t n_public;       /* so many first tokens hold no user's text: what was computed for them may serve any app;
+                              all behind them serves the same app only, as time would tell one app of another's text */
+    const char *app;       /* copied, at most TDM__APP_NAME_MAX bytes: who asks; apps share the engine fairly; NULL: "" */
+    tdm__priority priority;
     size_t max_tokens;     /* 0: until the context is full */
     tdm__sampling sampling;
     tdm__str stops[TDM__STOPS_MAX]; /* copied; each 1 .. TDM__STOP_BYTES_MAX bytes */

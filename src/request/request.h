@@ -57,8 +57,17 @@ typedef struct tdm__service_status {
 
 void tdm__service_get_status(tdm__service *s, tdm__service_status *out);
 
+typedef struct tdm__request tdm__request;
+
+/* compose.h */
+typedef tdm_status (*tdm__compose_fn)(void *user, tdm__request *r, tdm_error *err);
+
+enum { TDM__CANDIDATES_MAX = 8 };
+
 typedef struct tdm__chat_request {
     json_t *messages;   /* array of {role, content: string}; copied */
+    size_t n;           /* candidates, at most TDM__CANDIDATES_MAX, of one decision and one reading of the prompt; the
+                           i-th has the seed of the first plus i; 0: 1. A partner's answer has one */
     size_t max_tokens;  /* 0: until the context is full */
     tdm__sampling sampling;
     tdm__str stops[TDM__STOPS_MAX];
@@ -75,6 +84,12 @@ typedef struct tdm__chat_request {
     bool has_consent;
     const char *agreed_profile_sha256, *agreed_model;
     bool has_attachments;
+    const char *app;    /* name of the application's key, at most TDM__APP_NAME_MAX bytes; NULL: "", the device's own */
+    tdm__priority priority;
+    /* The answer is put together by the feature (compose.h); messages are then what it is about: what the opened leaf
+     * commits to and the screen reads. NULL: the messages are the prompt. */
+    tdm__compose_fn compose;
+    void *compose_user;
 } tdm__chat_request;
 
 typedef enum tdm__request_end {
@@ -99,13 +114,17 @@ typedef struct tdm__event {
     const char *decision_id;       /* always: hex text */
     const tdm__decision *decision; /* always */
     const char *model_name;        /* always */
+    size_t candidate;              /* TEXT: whose, 0 .. n - 1 */
     tdm__str text;                 /* TEXT */
     const tdm__token_info *tokens; /* TEXT: as in engine.h */
     size_t n_tokens;
     bool is_label;                 /* TEXT: the visible line that the market asks for, not the model's words */
-    tdm__finish finish;            /* DONE */
+    tdm__finish finish;            /* DONE: of the first candidate */
+    const tdm__finish *finishes;   /* DONE: [n_candidates] */
+    size_t n_candidates;           /* DONE */
     tdm_error error;               /* DONE with FINISH_ERROR */
-    tdm__job_timings timings;      /* DONE, own model */
+    tdm__job_timings timings;      /* DONE, own model: tokens of all generations; times of the longest one of those
+                                      that ran side by side, summed over those that ran in turn */
     /* DONE: ANSWERED; OFF (the plan is empty); NEEDS_CONSENT (the plan's first step is a partner that must be asked
      * about); STOPPED_BY_SCREEN (reason, and the term's id in rule; text that was told is to be taken back);
      * CANCELLED; FAILED (error; for a partner also partner->fault). */
@@ -121,8 +140,6 @@ typedef struct tdm__event {
 
 /* On a thread of the service; must not block. */
 typedef void (*tdm__event_fn)(void *user, const tdm__event *ev);
-
-typedef struct tdm__request tdm__request;
 
 /* Queues the request and returns at once; rendering and tokenising happen on a thread of the service, so a prompt
  * that the template refuses or that is too long comes as DONE with FINISH_ERROR (ERR_INVAL, ERR_LIMIT). Refused at
