@@ -108,7 +108,7 @@ typedef struct tdm__job_params {
     size_t n_prompt;
     size_t n_public;       /* so many first tokens hold no user's text: what was computed for them may serve any app;
                               all behind them serves the same app only, as time would tell one app of another's text */
-    const char *app;       /* copied, at most TDM__APP_NAME_MAX bytes: who asks; apps share the engine fairly; NULL: "" */
+    const char *app;       /* who asks, at most TDM__APP_NAME_MAX bytes, copied; apps share the engine fairly; NULL: "" */
     tdm__priority priority;
     size_t max_tokens;     /* 0: until the context is full */
     tdm__sampling sampling;
