@@ -139,7 +139,7 @@ make_authority() {
     demo_inputs
     demo_publish
     demo_case "$DEMO_MODEL" DEMO-CN-2025-0001 2025-02-11 alibaba qwen-max 2025-01-25 \
-        chat assistant proofread rewrite summarize reply
+        chat assistant proofread rewrite summarize reply prioritise
     demo_case "" DEMO-CN-2025-0002 2025-02-13 baidu ernie-demo 2025-02-13 assistant # so that a swap can be tried
     od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$AUTHORITY/desk.key"
     chmod 600 "$AUTHORITY/desk.key"

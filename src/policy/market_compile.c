@@ -19,8 +19,8 @@
 
 enum { TARGET_MAX = 200, GRACE_HOURS_MAX = 720 };
 
-static const char *const known_features[] = {"assistant", "chat",      "proofread", "reply",
-                                             "rewrite",   "summarize", "visual",    NULL};
+static const char *const known_features[] = {"assistant", "chat",      "prioritise", "proofread", "reply",
+                                             "rewrite",   "summarize", "visual",     NULL};
 
 typedef struct compiler {
     tdm__fields f;

@@ -20,6 +20,7 @@ static const tdm__policy_backend own_model = {
 static const tdm__policy_cell cells[] = {
     {.feature = "assistant", .backends = &own_model, .n_backends = 1},
     {.feature = "chat", .backends = &own_model, .n_backends = 1},
+    {.feature = "prioritise", .backends = &own_model, .n_backends = 1},
     {.feature = "proofread", .backends = &own_model, .n_backends = 1},
     {.feature = "reply", .backends = &own_model, .n_backends = 1},
     {.feature = "rewrite", .backends = &own_model, .n_backends = 1},
@@ -31,7 +32,7 @@ static const tdm__market_policy zz = {
     .name_en = "Self-hosted",
     .name_zh = "自托管",
     .version = 1,
-    .sha256 = "880db9f055acd4bb90d35e8adc53f6cdeee776df55212f657a83a66d21b25711",
+    .sha256 = "f5ba52e86deb188f176478d08c1167703ec52cd47f13c1155297d62bba256f5e",
     .shape = TDM__SHAPE_OWN_ONLY,
     .label_en = "",
     .label_zh = "",
