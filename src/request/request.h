@@ -44,6 +44,10 @@ void tdm__service_set_failed(tdm__service *s, const tdm_error *err);
 tdm_status tdm__service_load(tdm__service *s, const char *path, const char *model_name,
                              const tdm__engine_options *o, tdm_error *err);
 
+/* load with what is open already: m and t are borrowed and outlive the service. Other services may use them, too. */
+tdm_status tdm__service_load_opened(tdm__service *s, tdm__model *m, tdm__tokenizer *t, const char *model_name,
+                                    const tdm__engine_options *o, tdm_error *err);
+
 typedef struct tdm__service_status {
     tdm__service_state state;
     int percent;             /* DOWNLOADING */

@@ -86,6 +86,7 @@ struct tdm__service {
     int64_t loaded_unix_s;
     tdm__model *model;
     tdm__tokenizer *tokenizer;
+    bool borrows_model; /* model and tokenizer */
     tdm__template *template;
     tdm__engine *engine;
 };

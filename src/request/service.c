@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/heap.h"
-#include "os/map.h"
 #include "os/thread.h"
 #include "request/request_internal.h"
 
@@ -68,8 +67,10 @@ static void unload(tdm__service *s)
 {
     tdm__engine_destroy(s->engine);
     tdm__template_destroy(s->template);
-    tdm__tokenizer_destroy(s->tokenizer);
-    tdm__model_close(s->model);
+    if (!s->borrows_model) {
+        tdm__tokenizer_destroy(s->tokenizer);
+        tdm__model_close(s->model);
+    }
     s->engine = NULL;
     s->template = NULL;
     s->tokenizer = NULL;
@@ -126,50 +127,50 @@ static tdm_status load_template(tdm__service *s, tdm_error *err)
     return tdm__template_create(source, &s->template, err);
 }
 
-static tdm_status open_all(tdm__service *s, const char *path, const tdm__engine_options *o, tdm_error *err)
+/* What is needed beside model and tokenizer. */
+static tdm_status open_rest(tdm__service *s, const tdm__engine_options *o, tdm_error *err)
 {
-    TDM_TRY(tdm__model_open(path, &s->model, err));
-    TDM_TRY(tdm__tokenizer_create(s->model->gguf, &s->tokenizer, err));
     TDM_TRY(load_template(s, err));
     return tdm__engine_create(s->model, s->tokenizer, o, &s->engine, err);
 }
 
+static tdm_status open_all(tdm__service *s, const char *path, const tdm__engine_options *o, tdm_error *err)
+{
+    TDM_TRY(tdm__model_open(path, &s->model, err));
+    TDM_TRY(tdm__tokenizer_create(s->model->gguf, &s->tokenizer, err));
+    return open_rest(s, o, err);
+}
+
 /* A case covers a model by its bytes, so under a record they are hashed once; alone (market ZZ) nobody asks. */
-static tdm_status hash_model(tdm__service *s, const char *path, tdm_error *err)
+static void hash_model(tdm__service *s)
 {
     const tdm__rules_set *rules = tdm__device_acquire(s->device);
     const bool has_record = rules->rules->has_record;
     tdm__device_release(s->device, rules);
-    if (!has_record)
-        return TDM_OK;
-    tdm__map map;
-    int rc = tdm__map_open(path, &map);
-    if (rc != 0)
-        return tdm__fail_os(err, rc, "%s cannot be hashed", path);
-    tdm__sha256_hex(map.ptr, map.len, s->model_sha256);
-    tdm__map_close(&map);
-    return TDM_OK;
+    if (has_record)
+        tdm__sha256_hex(tdm__gguf_bytes(s->model->gguf), tdm__gguf_file_bytes(s->model->gguf), s->model_sha256);
 }
 
-tdm_status tdm__service_load(tdm__service *s, const char *path, const char *model_name, const tdm__engine_options *o,
-                             tdm_error *err)
+static void begin_loading(tdm__service *s)
 {
     pthread_mutex_lock(&s->mutex);
     assert(s->state != TDM__SERVICE_READY);
     s->state = TDM__SERVICE_LOADING;
     pthread_mutex_unlock(&s->mutex);
+}
 
-    tdm_error why = {0};
-    tdm_status status = open_all(s, path, o, &why);
-    if (status == TDM_OK)
-        status = hash_model(s, path, &why);
-    if (status != TDM_OK) {
-        unload(s);
-        tdm__service_set_failed(s, &why);
-        if (err)
-            *err = why;
-        return status;
-    }
+static tdm_status load_failed(tdm__service *s, const tdm_error *why, tdm_error *err)
+{
+    unload(s);
+    tdm__service_set_failed(s, why);
+    if (err)
+        *err = *why;
+    return why->code;
+}
+
+static void become_ready(tdm__service *s, const char *model_name, const tdm__engine_options *o)
+{
+    hash_model(s);
     snprintf(s->model_name, sizeof s->model_name, "%s", model_name);
     s->loaded_unix_s = tdm__clock_unix_s();
     tdm__engine_stats stats;
@@ -179,6 +180,31 @@ tdm_status tdm__service_load(tdm__service *s, const char *path, const char *mode
     s->n_live_max = stats.n_slots + o->n_queue;
     s->state = TDM__SERVICE_READY;
     pthread_mutex_unlock(&s->mutex);
+}
+
+tdm_status tdm__service_load(tdm__service *s, const char *path, const char *model_name, const tdm__engine_options *o,
+                             tdm_error *err)
+{
+    tdm_error why = {0};
+    begin_loading(s);
+    s->borrows_model = false;
+    if (open_all(s, path, o, &why) != TDM_OK)
+        return load_failed(s, &why, err);
+    become_ready(s, model_name, o);
+    return TDM_OK;
+}
+
+tdm_status tdm__service_load_opened(tdm__service *s, tdm__model *m, tdm__tokenizer *t, const char *model_name,
+                                    const tdm__engine_options *o, tdm_error *err)
+{
+    tdm_error why = {0};
+    begin_loading(s);
+    s->borrows_model = true;
+    s->model = m;
+    s->tokenizer = t;
+    if (open_rest(s, o, &why) != TDM_OK)
+        return load_failed(s, &why, err);
+    become_ready(s, model_name, o);
     return TDM_OK;
 }
 
