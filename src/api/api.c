@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api_access.h"
 #include "api/api_guard.h"
 #include "api/assistant_run.h"
 #include "base/error.h"
-#include "os/clock.h"
 
 enum { SMALL_BODY_BYTES_MAX = 64 * 1024 };
 
@@ -28,10 +28,12 @@ void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name rou
 {
     tdm__buf body;
     tdm__buf_init(&body, SMALL_BODY_BYTES_MAX);
-    tdm__http_header headers[3] = {{"Cache-Control", "no-store"}};
+    tdm__http_header headers[4] = {{"Cache-Control", "no-store"}};
     size_t n = 1;
     if (decision_id)
         headers[n++] = (tdm__http_header){"x-tandem-decision", decision_id};
+    if (e->status == 401)
+        headers[n++] = (tdm__http_header){"WWW-Authenticate", "Bearer"};
     if (e->status == 429 || e->status == 503)
         headers[n++] = (tdm__http_header){"Retry-After", e->status == 429 ? "1" : "5"};
     if (tdm__api_error_put(&body, e) != TDM_OK)
@@ -69,21 +71,20 @@ void tdm__api_idle_now(tdm__api *api)
 
 /* ---- routing ---- */
 
+typedef enum caller_need {
+    NEEDS_KEY = 0, /* an application's or the owner's, where this daemon wants keys */
+    NEEDS_NOTHING, /* shows nothing of anybody, or has a secret of its own in its body */
+    NEEDS_OWNER,
+} caller_need;
+
 typedef struct endpoint {
     const char *path;
     bool is_prefix; /* the path goes on with a name */
     bool is_post;
-    bool is_owners;
+    caller_need need;
     tdm__route_name route;
     void (*answer)(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 } endpoint;
-
-static bool is_owner(tdm__api *api, const tdm__http_request *q)
-{
-    size_t n;
-    const tdm__str value = tdm__http_request_field(q, "authorization", &n);
-    return n == 1 && tdm__owner_is(&api->owner, value, tdm__clock_unix_s());
-}
 
 static void post_chat(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
 {
@@ -92,7 +93,7 @@ static void post_chat(tdm__api *api, tdm__http_conn *c, const tdm__http_request 
 
 static void post_assistant(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
 {
-    tdm__asking_start(api, c, q->body, is_owner(api, q));
+    tdm__asking_start(api, c, q->body, tdm__caller_of(api, q).kind == TDM__CALLER_OWNER);
 }
 
 static void get_page(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
@@ -102,27 +103,27 @@ static void get_page(tdm__api *api, tdm__http_conn *c, const tdm__http_request *
 }
 
 static const endpoint endpoints[] = {
-    {"/", false, false, false, TDM__ROUTE_PAGE, get_page},
-    {"/healthz", false, false, false, TDM__ROUTE_HEALTH, tdm__api_answer_health},
-    {"/metrics", false, false, false, TDM__ROUTE_METRICS, tdm__api_answer_metrics},
-    {"/v1/models", false, false, false, TDM__ROUTE_MODELS, tdm__api_answer_models},
-    {"/v1/models/", true, false, false, TDM__ROUTE_MODELS, tdm__api_answer_models},
-    {"/v1/chat/completions", false, true, false, TDM__ROUTE_CHAT, post_chat},
-    {"/v1/assistant", false, true, false, TDM__ROUTE_ASSISTANT, post_assistant},
-    {"/v1/features", false, false, false, TDM__ROUTE_DEVICE, tdm__api_get_features},
-    {"/v1/device", false, false, false, TDM__ROUTE_DEVICE, tdm__api_get_device},
-    {"/v1/decisions/", true, false, true, TDM__ROUTE_DEVICE, tdm__api_get_decision},
-    {"/v1/route/explain", false, true, false, TDM__ROUTE_DEVICE, tdm__api_post_explain},
-    {"/v1/policy", false, true, true, TDM__ROUTE_DEVICE, tdm__api_post_policy},
-    {"/v1/filings", false, false, false, TDM__ROUTE_DEVICE, tdm__api_get_filings},
-    {"/v1/filings", false, true, true, TDM__ROUTE_DEVICE, tdm__api_post_filing},
-    {"/v1/network", false, true, true, TDM__ROUTE_DEVICE, tdm__api_post_network},
-    {"/v1/consents", false, false, true, TDM__ROUTE_DEVICE, tdm__api_get_consents},
-    {"/v1/consents", false, true, true, TDM__ROUTE_DEVICE, tdm__api_post_consents},
-    {"/v1/receipts", false, false, true, TDM__ROUTE_DEVICE, tdm__api_get_receipts},
-    {"/v1/receipts/erase", false, true, true, TDM__ROUTE_DEVICE, tdm__api_post_erase},
-    {"/v1/owner/link", false, true, true, TDM__ROUTE_DEVICE, tdm__api_post_link},
-    {"/v1/owner/session", false, true, false, TDM__ROUTE_DEVICE, tdm__api_post_session},
+    {"/", false, false, NEEDS_NOTHING, TDM__ROUTE_PAGE, get_page},
+    {"/healthz", false, false, NEEDS_NOTHING, TDM__ROUTE_HEALTH, tdm__api_answer_health},
+    {"/metrics", false, false, NEEDS_KEY, TDM__ROUTE_METRICS, tdm__api_answer_metrics},
+    {"/v1/models", false, false, NEEDS_KEY, TDM__ROUTE_MODELS, tdm__api_answer_models},
+    {"/v1/models/", true, false, NEEDS_KEY, TDM__ROUTE_MODELS, tdm__api_answer_models},
+    {"/v1/chat/completions", false, true, NEEDS_KEY, TDM__ROUTE_CHAT, post_chat},
+    {"/v1/assistant", false, true, NEEDS_KEY, TDM__ROUTE_ASSISTANT, post_assistant},
+    {"/v1/features", false, false, NEEDS_KEY, TDM__ROUTE_DEVICE, tdm__api_get_features},
+    {"/v1/device", false, false, NEEDS_KEY, TDM__ROUTE_DEVICE, tdm__api_get_device},
+    {"/v1/decisions/", true, false, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_get_decision},
+    {"/v1/route/explain", false, true, NEEDS_KEY, TDM__ROUTE_DEVICE, tdm__api_post_explain},
+    {"/v1/policy", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_policy},
+    {"/v1/filings", false, false, NEEDS_KEY, TDM__ROUTE_DEVICE, tdm__api_get_filings},
+    {"/v1/filings", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_filing},
+    {"/v1/network", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_network},
+    {"/v1/consents", false, false, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_get_consents},
+    {"/v1/consents", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_consents},
+    {"/v1/receipts", false, false, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_get_receipts},
+    {"/v1/receipts/erase", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_erase},
+    {"/v1/owner/link", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_link},
+    {"/v1/owner/session", false, true, NEEDS_NOTHING, TDM__ROUTE_DEVICE, tdm__api_post_session},
 };
 
 enum { N_ENDPOINTS = sizeof endpoints / sizeof *endpoints };
@@ -168,12 +169,11 @@ static void answer_wrong_method(tdm__api *api, tdm__http_conn *c, const endpoint
     tdm__buf_fini(&body);
 }
 
-static bool check_owner(tdm__api *api, const endpoint *ep, const tdm__http_request *q, tdm__api_error *e)
+static bool check_caller(tdm__api *api, const endpoint *ep, const tdm__http_request *q, tdm__api_error *e)
 {
-    if (!ep->is_owners || is_owner(api, q))
+    if (ep->need == NEEDS_NOTHING)
         return true;
-    return tdm__api_refuse(e, 401, "owner_required", NULL,
-                           "only the owner of this device may do this: send the key of owner.key, or a page's session");
+    return ep->need == NEEDS_OWNER ? tdm__access_check_owner(api, q, e) : tdm__access_check_key(api, q, e);
 }
 
 static bool on_head(void *user, tdm__http_conn *c, const tdm__http_request *q)
@@ -191,7 +191,7 @@ static bool on_head(void *user, tdm__http_conn *c, const tdm__http_request *q)
         answer_wrong_method(api, c, at, reads, writes);
         return false;
     }
-    ok = ok && check_owner(api, ep, q, &e);
+    ok = ok && check_caller(api, ep, q, &e);
     if (ok && ep->is_post)
         ok = tdm__guard_body(q, &e);
     if (!ok)
@@ -201,9 +201,15 @@ static bool on_head(void *user, tdm__http_conn *c, const tdm__http_request *q)
 
 static void on_request(void *user, tdm__http_conn *c, const tdm__http_request *q)
 {
+    tdm__api *api = user;
     const endpoint *at;
     bool reads, writes;
-    find_endpoint(q, &at, &reads, &writes)->answer(user, c, q);
+    tdm__api_error e;
+    const endpoint *ep = find_endpoint(q, &at, &reads, &writes);
+    if (check_caller(api, ep, q, &e)) /* once more: a key may have been removed while the body came */
+        ep->answer(api, c, q);
+    else
+        tdm__api_answer_error(api, c, ep->route, &e, NULL);
 }
 
 static void on_fault(void *user, tdm__http_conn *c, const tdm__http_fault *f)

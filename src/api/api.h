@@ -10,6 +10,7 @@
 
 #include "api/api_error.h"
 #include "api/api_metrics.h"
+#include "api/app_keys.h"
 #include "api/owner.h"
 #include "feature/assistant.h"
 #include "net/http_loop.h"
@@ -30,6 +31,8 @@ typedef struct tdm__api {
     tdm__service *service;
     tdm__assistant *assistant;
     tdm__owner owner;
+    tdm__app_keys apps;
+    bool keys_required;       /* a request to /v1 without a key of ours is refused */
     tdm__http_server *server;
     tdm__http_address address; /* where we listen */
     tdm__api_metrics metrics;
@@ -54,6 +57,10 @@ void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name rou
 /* Counts, and writes "tandem: request N route STATUS ..." unless quiet. */
 void tdm__api_log(tdm__api *api, uint64_t exchange_id, tdm__route_name route, int status, double ms,
                   const char *what);
+
+/* The application that asks, by its key: its name, or "" for the device's own (no key, or the owner). Borrowed
+ * until the call of the handler ends; who keeps it copies it. */
+const char *tdm__api_app_of(const tdm__api *api, const tdm__http_conn *c);
 
 /* The refusal while no model is there: 503 with what goes on. */
 void tdm__api_not_ready(const tdm__service_status *s, tdm__api_error *e);

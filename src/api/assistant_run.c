@@ -287,6 +287,7 @@ void tdm__asking_start(tdm__api *api, tdm__http_conn *c, tdm__str bytes, bool is
         a = asking_create(api, c);
         ok = a || tdm__api_refuse(&e, 503, "no_memory", NULL, "no memory for another request");
     }
+    body.ask.app = tdm__api_app_of(api, c);
     ok = ok && asking_begin(a, &body.ask, &e);
     tdm__assistant_body_fini(&body);
     if (ok) {

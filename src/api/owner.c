@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/hex.h"
+#include "net/http_parse.h"
 #include "os/file.h"
 #include "os/heap.h"
 #include "os/random.h"
@@ -34,15 +35,19 @@ tdm_status tdm__owner_open(const char *state_dir, tdm__owner *out, tdm_error *er
 {
     char path[700], *text = NULL;
     size_t len = 0;
+    unsigned mode = 0;
     uint8_t bytes[KEY_BYTES];
     *out = (tdm__owner){0};
     snprintf(path, sizeof path, "%s/owner.key", state_dir);
-    int rc = tdm__file_read(path, TDM__OWNER_KEY_TEXT, &text, &len);
+    int rc = tdm__file_read_private(path, TDM__OWNER_KEY_TEXT, &text, &len, &mode);
     if (rc == ENOENT) {
         TDM_TRY(draw(out->key, err));
         rc = tdm__file_write_atomic(path, out->key, strlen(out->key), 0600);
         return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "the owner's key cannot be written to %s", path);
     }
+    if (rc == EPERM && mode != 0)
+        TDM_FAIL(err, TDM_ERR_REFUSED, "%s has mode %04o: others may use the owner's key; remove it and start again",
+                 path, mode);
     if (rc != 0)
         return tdm__fail_os(err, rc, "the owner's key cannot be read from %s", path);
     while (len > 0 && text[len - 1] == '\n')
@@ -56,12 +61,16 @@ tdm_status tdm__owner_open(const char *state_dir, tdm__owner *out, tdm_error *er
     return TDM_OK;
 }
 
-bool tdm__owner_is(const tdm__owner *o, tdm__str authorization, int64_t now_unix_s)
+tdm__str tdm__bearer_of(tdm__str authorization)
 {
-    const tdm__str scheme = TDM_STR("Bearer ");
-    if (!tdm__str_starts(authorization, scheme))
-        return false;
-    const tdm__str guess = {authorization.ptr + scheme.len, authorization.len - scheme.len};
+    const tdm__str scheme = TDM_STR("bearer ");
+    if (authorization.len < scheme.len || !tdm__http_name_eq((tdm__str){authorization.ptr, scheme.len}, scheme.ptr))
+        return (tdm__str){0};
+    return (tdm__str){authorization.ptr + scheme.len, authorization.len - scheme.len};
+}
+
+bool tdm__owner_is(const tdm__owner *o, tdm__str guess, int64_t now_unix_s)
+{
     bool is_owner = equals(guess, o->key);
     for (size_t i = 0; i < TDM__OWNER_SESSIONS_MAX; i++) {
         const tdm__owner_token *t = &o->sessions[i];

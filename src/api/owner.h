@@ -36,8 +36,11 @@ typedef struct tdm__owner {
 /* Reads or makes STATE/owner.key. */
 tdm_status tdm__owner_open(const char *state_dir, tdm__owner *out, tdm_error *err);
 
-/* Whether the value of an Authorization field is the owner's key or a session that lives. */
-bool tdm__owner_is(const tdm__owner *o, tdm__str authorization, int64_t now_unix_s);
+/* The key in the value of an Authorization field, "Bearer KEY"; ptr NULL when it is of another scheme. */
+tdm__str tdm__bearer_of(tdm__str authorization);
+
+/* Whether that is the owner's key or a session that lives. */
+bool tdm__owner_is(const tdm__owner *o, tdm__str key, int64_t now_unix_s);
 
 /* A new link; the oldest goes when there are too many. */
 tdm_status tdm__owner_draw_link(tdm__owner *o, int64_t now_unix_s, const tdm__owner_token **out, tdm_error *err);

@@ -144,6 +144,7 @@ tdm_status tdm__answer_start_request(tdm__answer *w, tdm__chat_request *q, tdm_e
 {
     q->feature = TDM__ASSISTANT_FEATURE;
     q->language = w->language;
+    q->app = w->app;
     q->has_attachments = w->has_attachments;
     pthread_mutex_lock(&w->mutex);
     tdm_status s = TDM_OK;
@@ -256,6 +257,7 @@ tdm_status tdm__assistant_start(tdm__assistant *a, const tdm__assistant_ask *ask
     TDM_TRY(answer_create(a, ask->language, ask->has_attachments, ask->max_tokens, &w, err));
     w->fn = fn;
     w->user = user;
+    snprintf(w->app, sizeof w->app, "%s", ask->app ? ask->app : "");
     tdm_status s = enlist(a, w, err);
     if (s == TDM_OK) {
         s = is_offer ? start_offer(w, ask, err) : start_question(w, ask, err);

@@ -50,6 +50,7 @@ typedef struct tdm__assistant_ask {
     const char *named_partner; /* an id; "" or NULL: whom the question begins by naming, if any */
     const char *language;      /* of labels and sentences: "en", "zh" */
     bool has_attachments;
+    const char *app;           /* as in tdm__chat_request; copied */
     const char *offer_id;      /* "" for a new question */
     tdm__consent_answer consent;
     size_t n_earlier_turns;    /* that the user ticked on the sheet; 0: the question alone */

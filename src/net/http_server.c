@@ -326,6 +326,8 @@ void tdm__http_server_drain(tdm__http_server *s)
 
 size_t tdm__http_server_n_connections(const tdm__http_server *s) { return s->n_conns; }
 
+const tdm__http_request *tdm__http_conn_request(const tdm__http_conn *c) { return tdm__http_parse_request(c->parse); }
+
 void *tdm__http_conn_data(const tdm__http_conn *c) { return c->data; }
 
 void tdm__http_conn_set_data(tdm__http_conn *c, void *data) { c->data = data; }

@@ -100,6 +100,9 @@ void tdm__http_abort(tdm__http_conn *c);
 /* After this answer the connection closes. Before respond or begin. */
 void tdm__http_conn_close_after(tdm__http_conn *c);
 
+/* The request of the present exchange, from its head on. */
+const tdm__http_request *tdm__http_conn_request(const tdm__http_conn *c);
+
 /* What the handler keeps for the exchange; NULL at its begin. */
 void *tdm__http_conn_data(const tdm__http_conn *c);
 void tdm__http_conn_set_data(tdm__http_conn *c, void *data);

@@ -55,6 +55,26 @@ int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len)
     return rc;
 }
 
+int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t *len, unsigned *mode)
+{
+    struct stat st;
+    *mode = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe of that name must not hold us */
+    if (fd < 0)
+        return errno;
+    int rc = fstat(fd, &st) == 0 ? 0 : errno;
+    if (rc == 0 && !S_ISREG(st.st_mode))
+        rc = EINVAL;
+    if (rc == 0 && (st.st_mode & 077) != 0) {
+        *mode = (unsigned)st.st_mode & 07777;
+        rc = EPERM;
+    }
+    if (rc == 0) /* of the file that was looked at, whatever its name has come to mean */
+        rc = read_all(fd, len_max, out, len);
+    close(fd);
+    return rc;
+}
+
 static int write_all(int fd, const char *bytes, size_t len)
 {
     while (len > 0) {

@@ -12,6 +12,10 @@
 /* Reads at most len_max bytes of a file into a malloc'd, NUL-terminated block owned by the caller; EFBIG if longer. */
 int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len);
 
+/* The same for secrets: EPERM, with the file's permission bits in *mode, when group or others have any right to it.
+ * With another EPERM *mode is 0. */
+int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t *len, unsigned *mode);
+
 /* Writes path by a temporary neighbour, fsync and rename, with the given mode. On failure nothing is left behind and
  * what stood at path before still does; only when the folder's own sync fails (EIO) the new file is there already. */
 int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode);

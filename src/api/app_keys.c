@@ -1,0 +1,192 @@
+/* app_keys.c - the folder of keys: read as a whole, written a file at a time. */
+#include "api/app_keys.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/hex.h"
+#include "os/file.h"
+#include "os/heap.h"
+#include "os/random.h"
+
+enum { KEY_BYTES = 32, PATH_CAP = 800, NAME_LEN_MAX = TDM__APP_NAME_TEXT - 1 };
+
+static const char first_app[] = "default", ending[] = ".key";
+
+bool tdm__app_name_is_fine(const char *name)
+{
+    const size_t n = strlen(name);
+    return n > 0 && n <= NAME_LEN_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static tdm_status check_name(const char *name, tdm_error *err)
+{
+    if (!tdm__app_name_is_fine(name))
+        TDM_FAIL(err, TDM_ERR_INVAL, "'%.80s' is no name of an application: 1 to %d of a-z, 0-9 and '-'", name,
+                 NAME_LEN_MAX);
+    return TDM_OK;
+}
+
+/* ---- reading ---- */
+
+static tdm_status key_read(const char *path, tdm__app_key *k, tdm_error *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    unsigned mode = 0;
+    uint8_t bytes[KEY_BYTES];
+    int rc = tdm__file_read_private(path, TDM__APP_KEY_TEXT, &text, &len, &mode);
+    if (rc == EPERM && mode != 0)
+        TDM_FAIL(err, TDM_ERR_REFUSED, "%s has mode %04o: others may use this key; draw a new one, with mode 0600",
+                 path, mode);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "the application's key %s cannot be read", path);
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    const bool fine = tdm__hex_get((tdm__str){text, len}, bytes, sizeof bytes);
+    if (fine)
+        memcpy(k->key, text, len); /* the rest is zero */
+    OPENSSL_cleanse(text, len);
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    tdm__free(text);
+    if (!fine)
+        TDM_FAIL(err, TDM_ERR_FORMAT, "%s does not hold the 64 hexadecimal digits of a key", path);
+    return TDM_OK;
+}
+
+/* The file's name to the application's. False: it is no key's file. */
+static bool name_of(const char *file, char name[TDM__APP_NAME_TEXT + 1])
+{
+    const size_t n = strlen(file), n_ending = sizeof ending - 1;
+    if (file[0] == '.' || n <= n_ending || strcmp(file + n - n_ending, ending) != 0)
+        return false;
+    snprintf(name, TDM__APP_NAME_TEXT + 1, "%.*s", (int)(n - n_ending), file);
+    return true;
+}
+
+static tdm_status keys_add(const char *folder, const char *file, tdm__app_keys *k, tdm_error *err)
+{
+    char path[PATH_CAP], name[TDM__APP_NAME_TEXT + 1];
+    if (!name_of(file, name))
+        return TDM_OK;
+    TDM_TRY(check_name(name, err));
+    if (k->n == TDM__APPS_MAX)
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%s holds more than %d keys", folder, TDM__APPS_MAX);
+    tdm__app_key *item = &k->items[k->n];
+    *item = (tdm__app_key){0};
+    memcpy(item->name, name, strlen(name));
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    TDM_TRY(key_read(path, item, err));
+    const char *other = tdm__app_keys_find(k, tdm__str_from(item->key));
+    if (other)
+        TDM_FAIL(err, TDM_ERR_FORMAT, "%s holds the same key as that of %s: each application has its own", path, other);
+    k->n++;
+    return TDM_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const tdm__app_key *)a)->name, ((const tdm__app_key *)b)->name);
+}
+
+static tdm_status folder_read(const char *folder, DIR *dir, tdm__app_keys *k, tdm_error *err)
+{
+    const struct dirent *entry;
+    k->items = tdm__calloc(TDM__APPS_MAX, sizeof *k->items);
+    if (!k->items)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the applications' keys");
+    for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0)
+        TDM_TRY(keys_add(folder, entry->d_name, k, err));
+    if (errno != 0)
+        return tdm__fail_os(err, errno, "the folder %s cannot be read", folder);
+    qsort(k->items, k->n, sizeof *k->items, by_name);
+    return TDM_OK;
+}
+
+tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_keys *out, tdm_error *err)
+{
+    char folder[PATH_CAP / 2 + 300], key[TDM__APP_KEY_TEXT];
+    tdm__app_keys k = {0};
+    snprintf(folder, sizeof folder, "%.600s/apps", state_dir);
+    DIR *dir = opendir(folder);
+    if (!dir && errno == ENOENT) {
+        TDM_TRY(tdm__app_key_add(state_dir, first_app, key, err));
+        OPENSSL_cleanse(key, sizeof key);
+        dir = opendir(folder);
+    }
+    if (!dir)
+        return tdm__fail_os(err, errno, "the folder %s cannot be read", folder);
+    tdm_status s = folder_read(folder, dir, &k, err);
+    closedir(dir);
+    if (s == TDM_OK)
+        *out = k;
+    else
+        tdm__app_keys_close(&k);
+    return s;
+}
+
+void tdm__app_keys_close(tdm__app_keys *k)
+{
+    if (k->items)
+        OPENSSL_cleanse(k->items, TDM__APPS_MAX * sizeof *k->items);
+    tdm__free(k->items);
+    *k = (tdm__app_keys){0};
+}
+
+const char *tdm__app_keys_find(const tdm__app_keys *k, tdm__str key)
+{
+    const char *found = NULL;
+    if (key.len != TDM__APP_KEY_TEXT - 1)
+        return NULL;
+    for (size_t i = 0; i < k->n; i++) /* all of them, whatever was found */
+        if (CRYPTO_memcmp(key.ptr, k->items[i].key, key.len) == 0)
+            found = k->items[i].name;
+    return found;
+}
+
+/* ---- writing ---- */
+
+static void path_of(const char *state_dir, const char *name, char path[PATH_CAP])
+{
+    snprintf(path, PATH_CAP, "%.600s/apps/%s%s", state_dir, name, ending);
+}
+
+tdm_status tdm__app_key_add(const char *state_dir, const char *name, char key[TDM__APP_KEY_TEXT], tdm_error *err)
+{
+    char folder[PATH_CAP], path[PATH_CAP];
+    uint8_t random[KEY_BYTES];
+    TDM_TRY(check_name(name, err));
+    snprintf(folder, sizeof folder, "%.600s/apps", state_dir);
+    path_of(state_dir, name, path);
+    int rc = tdm__dir_make(folder, 0700);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "the folder %s cannot be made", folder);
+    if (access(path, F_OK) == 0)
+        TDM_FAIL(err, TDM_ERR_BUSY, "%s is there: remove it first, no key is replaced", path);
+    rc = tdm__random_fill(random, sizeof random);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "cannot get random bytes for a key");
+    tdm__hex_put(random, sizeof random, key);
+    OPENSSL_cleanse(random, sizeof random);
+    rc = tdm__file_write_atomic(path, key, TDM__APP_KEY_TEXT - 1, 0600);
+    return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "the application's key cannot be written to %s", path);
+}
+
+tdm_status tdm__app_key_remove(const char *state_dir, const char *name, tdm_error *err)
+{
+    char path[PATH_CAP];
+    TDM_TRY(check_name(name, err));
+    path_of(state_dir, name, path);
+    if (unlink(path) == 0)
+        return TDM_OK;
+    if (errno == ENOENT)
+        TDM_FAIL(err, TDM_ERR_NOT_FOUND, "there is no application %s: tandem app list names them", name);
+    return tdm__fail_os(err, errno, "the key %s cannot be removed", path);
+}
