@@ -19,6 +19,23 @@ bool tdm__api_refuse(tdm__api_error *e, int status, const char *code, const char
     return false;
 }
 
+static bool is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool tdm__api_refuse_field(tdm__api_error *e, const char *key, const char *what, const char *nearest)
+{
+    char shown[40];
+    size_t n = 0;
+    for (; key[n] && n + 1 < sizeof shown; n++)
+        shown[n] = is_plain(key[n]) ? key[n] : '?';
+    shown[n] = '\0';
+    if (nearest)
+        return tdm__api_refuse(e, 400, "unknown_field", shown, "%s is no %s; is %s meant?", shown, what, nearest);
+    return tdm__api_refuse(e, 400, "unknown_field", shown, "%s is no %s", shown, what);
+}
+
 /* The names that OpenAI's clients know. */
 static const char *type_of(const tdm__api_error *e)
 {
@@ -52,6 +69,7 @@ void tdm__api_error_from(const tdm_error *from, tdm__api_error *e)
     case TDM_ERR_LIMIT: tdm__api_refuse(e, 400, "context_length_exceeded", "messages", "%s", from->msg); return;
     case TDM_ERR_INVAL: tdm__api_refuse(e, 400, NULL, "messages", "%s", from->msg); return;
     case TDM_ERR_UNSUPPORTED: tdm__api_refuse(e, 400, "not_built", NULL, "%s", from->msg); return;
+    case TDM_ERR_QUOTA: tdm__api_refuse(e, 429, "app_quota_exceeded", NULL, "%s", from->msg); return;
     case TDM_ERR_BUSY: tdm__api_refuse(e, 429, "queue_full", NULL, "%s", from->msg); return;
     case TDM_ERR_CANCELLED:
     case TDM_ERR_UPSTREAM: tdm__api_refuse(e, 503, "not_ready", NULL, "%s", from->msg); return;

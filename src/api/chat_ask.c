@@ -320,18 +320,7 @@ static bool refuse_unknown(const char *key, tdm__api_error *e)
     tdm__nearest near = {.wanted = key, .wanted_len = strlen(key)};
     for (size_t i = 0; i < N_FIELDS; i++)
         tdm__nearest_offer(&near, fields[i].name);
-    char shown[40]; /* a field's name is the caller's text: only its plain characters are shown */
-    size_t n = 0;
-    for (; key[n] && n + 1 < sizeof shown; n++)
-        shown[n] = (key[n] >= 'a' && key[n] <= 'z') || (key[n] >= 'A' && key[n] <= 'Z') ||
-                           (key[n] >= '0' && key[n] <= '9') || key[n] == '_'
-                       ? key[n]
-                       : '?';
-    shown[n] = '\0';
-    if (near.best)
-        return tdm__api_refuse(e, 400, "unknown_field", shown, "%s is no field of a chat request; is %s meant?", shown,
-                               near.best);
-    return tdm__api_refuse(e, 400, "unknown_field", shown, "%s is no field of a chat request", shown);
+    return tdm__api_refuse_field(e, key, "field of a chat request", near.best);
 }
 
 /* Rules between fields. */

@@ -36,4 +36,7 @@ void tdm__chat_ask_fini(tdm__chat_ask *a);
 /* chat_messages.c: the messages array (borrowed) to the normal form, *out owned by the caller. */
 bool tdm__chat_messages_read(const json_t *messages, json_t **out, tdm__api_error *e);
 
+/* A content that stands at path, a string or an array of text parts, to a string; NULL with a 400. New reference. */
+json_t *tdm__chat_content_read(const json_t *content, const char *path, tdm__api_error *e);
+
 #endif

@@ -65,7 +65,7 @@ done:
     return content;
 }
 
-static json_t *read_content(const json_t *content, const char *path, tdm__api_error *e)
+json_t *tdm__chat_content_read(const json_t *content, const char *path, tdm__api_error *e)
 {
     if (json_is_string(content))
         return json_incref((json_t *)content);
@@ -134,7 +134,7 @@ static json_t *read_message(json_t *message, size_t i, tdm__api_error *e)
     if (!role || !check_rest(message, i, e))
         return NULL;
     snprintf(path, sizeof path, "messages[%zu].content", i);
-    json_t *content = read_content(json_object_get(message, "content"), path, e);
+    json_t *content = tdm__chat_content_read(json_object_get(message, "content"), path, e);
     if (!content)
         return NULL;
     json_t *plain = json_pack("{s:s, s:o}", "role", role, "content", content);
