@@ -48,7 +48,7 @@ static tdm_status open_trust(tdm__device *d, tdm_error *err)
         return s;
     }
     d->trust_is_bad = true; /* everything is off with that reason; settings and erasure still work */
-    fprintf(stderr, "the installed policy is not believed: %s\n", why.msg);
+    tdm__log_say(&d->log, TDM__LOG_ERROR, "the installed policy is not believed: %s", why.msg);
     return TDM_OK;
 }
 
@@ -70,9 +70,16 @@ static tdm_status open_all(tdm__device *d, const char *record_path, tdm_error *e
 
 tdm_status tdm__device_open(const char *state_dir, const char *record_path, tdm__device **out, tdm_error *err)
 {
+    return tdm__device_open_logging(state_dir, record_path, &(tdm__log){0}, out, err);
+}
+
+tdm_status tdm__device_open_logging(const char *state_dir, const char *record_path, const tdm__log *log,
+                                    tdm__device **out, tdm_error *err)
+{
     tdm__device *d = tdm__calloc(1, sizeof *d);
     if (!d)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a device");
+    d->log = *log;
     pthread_mutex_init(&d->change, NULL);
     pthread_mutex_init(&d->mutex, NULL);
     tdm_status s = TDM_OK;

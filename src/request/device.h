@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "audit/journal.h"
+#include "base/log.h"
 #include "partner/profile.h"
 #include "route/decide.h"
 #include "route/rules.h"
@@ -28,6 +29,9 @@ typedef struct tdm__device tdm__device;
  * it does not verify: everything is then off with the reason. One that differs from what is installed replaces it only
  * when it verifies, is of the same device and is newer (ERR_INTEGRITY, ERR_INVAL: nothing has changed). */
 tdm_status tdm__device_open(const char *state_dir, const char *record_path, tdm__device **out, tdm_error *err);
+/* The same with a log, copied, for what is found installed and not believed; the other one writes to stderr. */
+tdm_status tdm__device_open_logging(const char *state_dir, const char *record_path, const tdm__log *log,
+                                    tdm__device **out, tdm_error *err);
 void tdm__device_close(tdm__device *d); /* NULL-safe */
 
 /* The rules of the moment with what belongs to them; immutable, counted. release when the request has ended. */

@@ -18,7 +18,7 @@ void tdm__device_set_model(tdm__device *d, const char *sha256, size_t device_tok
     d->device_tokens_max = device_tokens_max;
     pthread_mutex_unlock(&d->mutex);
     if (tdm__device_rebuild(d, &why) != TDM_OK) /* the old set stays: it knows no model, so the own one stays off */
-        fprintf(stderr, "the rules could not be renewed for the loaded model: %s\n", why.msg);
+        tdm__log_say(&d->log, TDM__LOG_ERROR, "the rules could not be renewed for the loaded model: %s", why.msg);
     pthread_mutex_unlock(&d->change);
 }
 

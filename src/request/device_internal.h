@@ -47,6 +47,7 @@ struct tdm__device {
     size_t record_len;
 
     /* set once */
+    tdm__log log;
     tdm__usage *usage;
     tdm__journal *journal;
     char journal_dir[TDM__DEVICE_PATH_MAX];

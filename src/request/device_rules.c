@@ -25,10 +25,10 @@ void tdm__device_rules_destroy(tdm__device_rules *r)
 /* ---- what a set is made of ---- */
 
 /* The policy's own statement about itself does not hold: a pack or a profile that it names is not there. */
-static void close_all(tdm__device_rules *r, const char *path, const tdm_error *why)
+static void close_all(const tdm__device *d, tdm__device_rules *r, const char *path, const tdm_error *why)
 {
     r->rules->why_off = TDM__REASON_POLICY_INVALID;
-    fprintf(stderr, "the policy is not usable: %s: %s\n", path, why->msg);
+    tdm__log_say(&d->log, TDM__LOG_ERROR, "the policy is not usable: %s: %s", path, why->msg);
 }
 
 static tdm_status make_screen(tdm__device *d, tdm__device_rules *r, tdm_error *err)
@@ -45,12 +45,12 @@ static tdm_status make_screen(tdm__device *d, tdm__device_rules *r, tdm_error *e
         if (tdm__trust_get_target(d->trust, p->packs[i], &t, &why) == TDM_OK)
             packs[n_found++] = t.bytes;
         else
-            close_all(r, p->packs[i], &why);
+            close_all(d, r, p->packs[i], &why);
     }
     tdm_error why = {0};
     tdm_status s = tdm__screen_create(packs, n_found, &r->screen, &why);
     if (s != TDM_OK && s != TDM_ERR_NOMEM) { /* a pack that cannot be read: nothing may pass unscreened */
-        close_all(r, "a screening pack", &why);
+        close_all(d, r, "a screening pack", &why);
         s = tdm__screen_create(NULL, 0, &r->screen, &why);
     }
     tdm__free(packs);
@@ -95,7 +95,7 @@ static tdm_status make_profiles(tdm__device *d, tdm__device_rules *r, tdm_error 
             return s;
         }
         if (s != TDM_OK)
-            close_all(r, p->partners[i].profile_path, &why);
+            close_all(d, r, p->partners[i].profile_path, &why);
     }
     return TDM_OK;
 }
@@ -126,7 +126,7 @@ tdm__keyring *tdm__device_keyring(tdm__device *d)
         s = tdm__keyring_create(json, tdm__trust_is_demo(d->trust), &keys, &why);
     json_decref(json);
     if (s != TDM_OK)
-        fprintf(stderr, "no signer is believed: keys.json: %s\n", why.msg);
+        tdm__log_say(&d->log, TDM__LOG_ERROR, "no signer is believed: keys.json: %s", why.msg);
     return keys;
 }
 
@@ -147,7 +147,7 @@ static tdm_status read_cases(tdm__device *d, int64_t now_unix_s, tdm__case_folde
         return s;
     }
     if (s != TDM_OK) /* what does not verify opens nothing; the rest stands */
-        fprintf(stderr, "a case is not believed: %s\n", why.msg);
+        tdm__log_say(&d->log, TDM__LOG_WARNING, "a case is not believed: %s", why.msg);
     return TDM_OK;
 }
 
@@ -174,7 +174,7 @@ static tdm_status fill_set(tdm__device *d, tdm__device_rules *r, tdm_error *err)
     tdm__case_folder_fini(&cases);
     TDM_TRY(s);
     if (note.msg[0])
-        fprintf(stderr, "this device is off: %s\n", note.msg);
+        tdm__log_say(&d->log, TDM__LOG_WARNING, "this device is off: %s", note.msg);
     if (d->trust_is_bad) /* also without a record: a policy was installed, so this is no self-hosted device */
         r->rules->why_off = TDM__REASON_POLICY_INVALID;
     TDM_TRY(make_profiles(d, r, err));
