@@ -6,6 +6,8 @@
 #ifndef TANDEM_STATUS_H
 #define TANDEM_STATUS_H
 
+#include "tandem/export.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,7 +29,8 @@ extern "C" {
     X(ERR_NOT_FOUND, -10, "no such thing")                                 \
     X(ERR_INTEGRITY, -11, "a checksum does not match")                     \
     X(ERR_BUSY, -12, "a queue is full")                                    \
-    X(ERR_REFUSED, -13, "refused by policy")
+    X(ERR_REFUSED, -13, "refused by policy")                               \
+    X(ERR_QUOTA, -14, "an application's share is used up")
 
 typedef enum tdm_status {
 #define TDM_STATUS_ENUM(name, value, text) TDM_##name = (value),
@@ -43,10 +46,10 @@ typedef struct tdm_error {
 } tdm_error;
 
 /* The short name of a status ("ERR_FORMAT"), never NULL. */
-const char *tdm_status_name(tdm_status s);
+TDM_API const char *tdm_status_name(tdm_status s);
 
 /* The default sentence of a status, never NULL. */
-const char *tdm_status_text(tdm_status s);
+TDM_API const char *tdm_status_text(tdm_status s);
 
 #ifdef __cplusplus
 }

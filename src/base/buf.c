@@ -101,4 +101,12 @@ void tdm__buf_truncate(tdm__buf *b, size_t n)
         b->ptr[n] = '\0';
 }
 
+char *tdm__buf_detach(tdm__buf *b)
+{
+    char *bytes = b->ptr ? b->ptr : tdm__strdup("");
+    if (bytes)
+        tdm__buf_init(b, b->len_max);
+    return bytes;
+}
+
 const char *tdm__buf_cstr(const tdm__buf *b) { return b->ptr ? b->ptr : ""; }

@@ -42,6 +42,10 @@ void tdm__buf_consume(tdm__buf *b, size_t n);
 /* Keeps the first n bytes (n <= len). */
 void tdm__buf_truncate(tdm__buf *b, size_t n);
 
+/* Hands the bytes over, NUL-terminated also when there are none, to be given back with tdm__free; the buffer is empty
+ * then. NULL: out of memory, nothing has changed. */
+char *tdm__buf_detach(tdm__buf *b);
+
 /* The bytes as a NUL-terminated string, "" when empty; valid until the next change. */
 const char *tdm__buf_cstr(const tdm__buf *b);
 

@@ -16,4 +16,9 @@
 tdm_status tdm__prompt_make(const tdm__template *template, const tdm__tokenizer *t, json_t *messages,
                             int64_t now_unix_s, int32_t **ids, size_t *n_ids, tdm_error *err);
 
+/* How many of the first tokens of ids come from the first n_turns messages (and what the template writes by itself)
+ * alone. 0 where the template does not take those without the rest. */
+size_t tdm__prompt_count_public(const tdm__template *template, const tdm__tokenizer *t, const json_t *messages,
+                                size_t n_turns, int64_t now_unix_s, const int32_t *ids, size_t n_ids);
+
 #endif

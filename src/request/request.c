@@ -1,8 +1,9 @@
 /* request.c - one request's way, step by step in one place.
  *
  *      start:            decide ─► choose the step ─► admit ─► queue
- *      prepare thread:   tell decision ─► opened leaf ─► screen(in) ─► render + tokenise ─► engine
- *                                                                 └─► a thread that asks the partner
+ *      prepare thread:   tell decision ─► opened leaf ─► screen(in) ─► render + tokenise ─► engine (request_own.c)
+ *                                                                 ├─► a thread that asks the partner
+ *                                                                 └─► a thread that composes (compose.c)
  *      writing thread:   screen(out) ─► tell text ... ─► label ─► closed leaf
  *      journal's thread: tell done
  */
@@ -12,71 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/heap.h"
-#include "request/prompt.h"
 #include "request/request_internal.h"
 
-/* ---- this device's own model ---- */
-
-/* An answer out of a file that changed under it is none. */
-static void end_job(tdm__request *r, const tdm__job_event *ev)
-{
-    tdm__event done = {.finish = ev->finish, .error = ev->error, .timings = ev->timings, .end = TDM__END_FAILED};
-    const bool answered = ev->finish == TDM__FINISH_STOP || ev->finish == TDM__FINISH_LENGTH;
-    if (r->output.is_stopped && r->reason == TDM__REASON_SCREEN_OUTPUT) {
-        done.end = TDM__END_STOPPED_BY_SCREEN;
-    } else if (r->output.is_stopped) {
-        done.finish = TDM__FINISH_ERROR;
-        tdm__fail(&done.error, TDM_ERR_CANCELLED, "the answer was ended, because what it was decided by has changed");
-    } else if (ev->finish == TDM__FINISH_CANCELLED) {
-        done.end = TDM__END_CANCELLED;
-    } else if (answered && !tdm__service_model_is_intact(r->service, &done.error)) {
-        done.finish = TDM__FINISH_ERROR;
-    } else if (answered && tdm__request_wait_opened(r, &done.error) != TDM_OK) {
-        done.finish = TDM__FINISH_ERROR;
-    } else if (answered) {
-        tdm__output_end(r);
-        done.end = TDM__END_ANSWERED;
-    }
-    tdm__request_finish(r, done);
-}
-
-/* On the engine's thread. The first text may have to wait for the opened leaf: it was handed to the journal before the
- * prompt was rendered, so this is over by now unless the disk is slower than the whole prompt. */
-static void on_job_event(void *user, const tdm__job_event *ev)
-{
-    tdm__request *r = user;
-    if (ev->kind != TDM__JOB_TEXT) {
-        end_job(r, ev);
-    } else if (!r->output.is_stopped) {
-        if (tdm__request_wait_opened(r, NULL) != TDM_OK || !tdm__output_push(r, ev->text, ev->tokens, ev->n_tokens)) {
-            r->output.is_stopped = true;
-            tdm__request_cancel(r);
-        }
-    }
-}
-
-/* Renders, tokenises and hands over. ERR_CANCELLED when that was asked for meanwhile. */
-static tdm_status ask_own_model(tdm__request *r, tdm_error *err)
-{
-    tdm__service *s = r->service;
-    int32_t *ids = NULL;
-    TDM_TRY(tdm__prompt_make(s->template, s->tokenizer, r->messages, r->now_unix_s, &ids, &r->params.n_prompt, err));
-    r->params.prompt = ids;
-    r->prepare_ms = (double)(tdm__clock_ns() - r->started_ns) / 1e6;
-    pthread_mutex_lock(&r->mutex);
-    tdm_status status = r->is_cancelled
-                            ? TDM_ERR_CANCELLED
-                            : tdm__engine_submit(s->engine, &r->params, on_job_event, r, &r->job, err);
-    pthread_mutex_unlock(&r->mutex);
-    r->params.prompt = NULL; /* the engine has its copy */
-    tdm__free(ids);
-    return status;
-}
-
-static bool is_cancelled(tdm__request *r)
+bool tdm__request_is_cancelled(tdm__request *r)
 {
     pthread_mutex_lock(&r->mutex);
     bool cancelled = r->is_cancelled;
@@ -93,10 +36,11 @@ static tdm__request_end walk_to_backend(tdm__request *r, tdm_error *err)
         return r->end;
     if (tdm__output_stops_question(r))
         return TDM__END_STOPPED_BY_SCREEN;
-    if (is_cancelled(r))
+    if (tdm__request_is_cancelled(r))
         return TDM__END_CANCELLED;
-    const bool is_partner = r->step->candidate->backend->partner != NULL;
-    tdm_status s = is_partner ? tdm__request_ask_partner(r, err) : ask_own_model(r, err);
+    tdm_status s = r->step->candidate->backend->partner ? tdm__request_ask_partner(r, err)
+                   : r->compose                         ? tdm__request_compose(r, err)
+                                                        : tdm__request_ask_own_model(r, err);
     return s == TDM_OK ? TDM__END_NONE : s == TDM_ERR_CANCELLED ? TDM__END_CANCELLED : TDM__END_FAILED;
 }
 
@@ -189,7 +133,7 @@ static void choose_step(tdm__request *r, const tdm__chat_request *q)
         r->end = TDM__END_OFF;
         r->reason = *partner ? why_not_partner(d, partner) : d->off;
     } else if (step->candidate->backend->partner &&
-               (!*partner || (step->needs_consent && !is_agreed(q, step->candidate->backend)))) {
+               (!*partner || q->compose || (step->needs_consent && !is_agreed(q, step->candidate->backend)))) {
         r->end = TDM__END_NEEDS_CONSENT;
     } else {
         r->step = step;
@@ -218,10 +162,14 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
     *r = (tdm__request){.service = s,
                         .device = s->device,
                         .messages = json_deep_copy(q->messages),
+                        .n_candidates = tdm__max_size(q->n, 1),
                         .params = {.max_tokens = q->max_tokens,
                                    .sampling = q->sampling,
                                    .n_stops = q->n_stops,
-                                   .n_top_logprobs = q->n_top_logprobs},
+                                   .n_top_logprobs = q->n_top_logprobs,
+                                   .priority = q->priority},
+                        .compose = q->compose,
+                        .compose_user = q->compose_user,
                         .fn = fn,
                         .user = user,
                         .has_consent = q->has_consent,
@@ -231,6 +179,8 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
     copy_name(r->feature, sizeof r->feature, q->feature ? q->feature : "chat");
     copy_name(r->named_partner, sizeof r->named_partner, q->named_partner);
     copy_name(r->language, sizeof r->language, q->language ? q->language : "en");
+    copy_name(r->app, sizeof r->app, q->app);
+    r->params.app = r->app;
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->changed, NULL);
     tdm_status status = TDM_OK;
@@ -264,9 +214,13 @@ static tdm_status check_admission(tdm__service *s, const tdm__request *r, tdm_er
     tdm__service_check_model(s);
     if (needs_model && s->state != TDM__SERVICE_READY)
         return refuse_without_model(s, err);
-    if (s->n_live >= s->n_live_max)
-        TDM_FAIL(err, TDM_ERR_BUSY, "%zu answers are running or waiting, no more are taken", s->n_live_max);
-    return TDM_OK;
+    if (r->n_candidates > s->n_live_max)
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%zu answers at once are asked for, this device writes at most %zu",
+                 r->n_candidates, s->n_live_max);
+    if (s->n_live + r->n_candidates > s->n_live_max)
+        TDM_FAIL(err, TDM_ERR_BUSY, "%zu of %zu places for answers are taken, no more than that are running or waiting",
+                 s->n_live, s->n_live_max);
+    return tdm__quota_enter(s->quota, r->app, tdm__clock_unix_s(), err);
 }
 
 static tdm__backend_state own_state_of(tdm__service *s)
@@ -289,7 +243,7 @@ static void enqueue(tdm__service *s, tdm__request *r)
     if (s->live)
         s->live->live_previous = r;
     s->live = r;
-    s->n_live++;
+    s->n_live += r->n_candidates;
     if (s->waiting_last)
         s->waiting_last->next_waiting = r;
     else
@@ -302,7 +256,7 @@ static void enqueue(tdm__service *s, tdm__request *r)
 tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__event_fn fn, void *user,
                               tdm__request **out, tdm_error *err)
 {
-    assert(q->n_stops <= TDM__STOPS_MAX);
+    assert(q->n_stops <= TDM__STOPS_MAX && q->n <= TDM__CANDIDATES_MAX);
     tdm__request *r = NULL;
     TDM_TRY(create_request(s, q, own_state_of(s), fn, user, &r, err));
     pthread_mutex_lock(&s->mutex);
@@ -322,9 +276,8 @@ void tdm__request_cancel(tdm__request *r)
     pthread_mutex_lock(&r->mutex);
     r->is_cancelled = true;
     atomic_store(&r->stop_partner, true);
-    if (r->job)
-        tdm__job_cancel(r->job);
     pthread_mutex_unlock(&r->mutex);
+    tdm__request_cancel_jobs(r);
 }
 
 void tdm__request_destroy(tdm__request **request)
@@ -337,8 +290,9 @@ void tdm__request_destroy(tdm__request **request)
     while (!r->was_told || !r->was_prepared)
         pthread_cond_wait(&r->changed, &r->mutex);
     pthread_mutex_unlock(&r->mutex);
-    if (r->has_partner_thread)
-        pthread_join(r->partner_thread, NULL);
-    tdm__job_destroy(&r->job);
+    if (r->has_writer)
+        pthread_join(r->writer, NULL);
+    for (size_t i = 0; i < r->n_candidates; i++)
+        tdm__job_destroy(&r->candidates[i].job);
     free_request(r);
 }

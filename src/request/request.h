@@ -16,6 +16,7 @@
 #include "partner/partner.h"
 #include "request/device.h"
 #include "tandem/status.h"
+#include "usage/quota.h"
 
 /* What a process serves: one model, perhaps still on its way. All functions of the service may be called from any
  * thread. */
@@ -35,6 +36,12 @@ tdm__device *tdm__service_device(tdm__service *s);
 /* Cancels all requests and waits until each has had its DONE; their handles may be given back later. No load or start
  * is under way. NULL-safe. */
 void tdm__service_destroy(tdm__service *s);
+
+/* What each application may take from now on. */
+void tdm__service_set_quota(tdm__service *s, const tdm__quota *q);
+
+/* After ERR_QUOTA: seconds until the app may ask again. */
+int tdm__service_quota_wait_s(tdm__service *s, const char *app);
 
 /* For the loader: progress, failure, or the model at path under its display name. load blocks while it opens, once
  * with success; when it fails, the state is FAILED. A model without tokenizer.chat_template cannot chat and is refused
@@ -147,7 +154,8 @@ typedef void (*tdm__event_fn)(void *user, const tdm__event *ev);
 
 /* Queues the request and returns at once; rendering and tokenising happen on a thread of the service, so a prompt
  * that the template refuses or that is too long comes as DONE with FINISH_ERROR (ERR_INVAL, ERR_LIMIT). Refused at
- * once: ERR_BUSY when the queue is full, ERR_UPSTREAM when the service is not READY (the sentence says its state). */
+ * once: ERR_BUSY when the queue is full, ERR_QUOTA when the app's share is used up, ERR_LIMIT for more candidates than
+ * there are places, ERR_UPSTREAM when the service is not READY (the sentence says its state). */
 tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__event_fn fn, void *user,
                               tdm__request **out, tdm_error *err);
 

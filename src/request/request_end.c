@@ -28,8 +28,9 @@ static void give_place(tdm__request *r)
 {
     tdm__service *s = r->service;
     pthread_mutex_lock(&s->mutex);
-    s->n_live--;
+    s->n_live -= r->n_candidates;
     pthread_mutex_unlock(&s->mutex);
+    tdm__quota_leave(s->quota, r->app, r->timings.n_prompt + r->timings.n_generated, tdm__clock_unix_s());
 }
 
 /* After the end was told, for it is told out of what the service has; the service may be gone when this returns. */
@@ -47,7 +48,10 @@ static void leave_service(tdm__request *r)
 static void tell_done(tdm__request *r)
 {
     r->done.kind = TDM__EVENT_DONE;
+    r->done.timings = r->timings;
     r->done.timings.queue_ms += r->prepare_ms;
+    r->done.finishes = r->finishes;
+    r->done.n_candidates = r->n_candidates;
     give_place(r);
     tdm__request_tell(r, r->done);
     leave_service(r);
@@ -147,13 +151,16 @@ void tdm__request_finish(tdm__request *r, tdm__event done)
     tdm__buf peer;
     tdm_error why = {0};
     done.reason = done.reason ? done.reason : r->reason;
-    done.rule = r->output.rule;
-    done.label = r->output.label[0] ? r->output.label : "none";
+    done.rule = r->rule;
+    done.label = r->label[0] ? r->label : "none";
     done.screening = done.end == TDM__END_STOPPED_BY_SCREEN ? "stopped"
                      : tdm__screen_is_empty(r->rules->screen) ? "none"
                                                               : "passed";
     r->done = done;
-    tdm__sha256_get(&r->output.released, digest);
+    for (size_t i = 0; i < r->n_candidates; i++)
+        if (r->finishes[i] == TDM__FINISH_NONE)
+            r->finishes[i] = done.finish;
+    tdm__output_digest(r, digest);
     tdm__buf_init(&peer, 256);
     const tdm__transfer_result *t = &r->partner.transfer;
     if (t->peer[0])

@@ -9,22 +9,31 @@
 #include <stdatomic.h>
 
 #include "base/sha256_stream.h"
+#include "request/compose.h"
 #include "request/request.h"
 #include "text/template.h"
+#include "usage/quota.h"
 
 enum { TDM__LANGUAGE_TEXT = 8, TDM__LABEL_BYTES_MAX = 512 };
 
 typedef enum tdm__leaf_state { TDM__LEAF_WAITS = 0, TDM__LEAF_DURABLE, TDM__LEAF_FAILED } tdm__leaf_state;
 
-/* What is released of an answer: screened, hashed, told. Touched by the one thread that writes the answer. */
-typedef struct tdm__request_output {
+/* One of the n answers. What is released of it, screened, hashed, told, is touched by the one thread that writes at that
+ * time: the engine's, a partner's, or the composing one. */
+typedef struct tdm__candidate {
+    tdm__request *request;
+    size_t index;
     tdm__screen_stream screen;
     tdm__buf held; /* bytes of the stream from n_released on, that no term has decided about yet */
     tdm__sha256_stream released;
-    bool is_stopped;
-    const char *rule;
-    char label[TDM__LABEL_BYTES_MAX];
-} tdm__request_output;
+
+    /* of the generation of the moment, under request.mutex */
+    tdm__job *job;
+    tdm__finish finish; /* how it ended */
+    tdm_error error;
+    tdm__job_timings timings;
+    bool is_enough;     /* composed: the feature wants no more of it, or it is as long as it may be */
+} tdm__candidate;
 
 struct tdm__request {
     tdm__service *service; /* until DONE; the device outlives the handle */
@@ -32,11 +41,14 @@ struct tdm__request {
     tdm__request *next_waiting;              /* under service.mutex */
     tdm__request *live_next, *live_previous; /* under service.mutex, from start to DONE */
     json_t *messages;                        /* a copy: jansson's counts are not for two threads */
-    tdm__job_params params;                  /* without the prompt; stops point into stop_bytes */
+    tdm__job_params params;                  /* without the prompt; stops point into stop_bytes, app to app below */
     char *stop_bytes;
     tdm__event_fn fn;
     void *user;
+    tdm__compose_fn compose; /* NULL: the messages are the prompt */
+    void *compose_user;
     char feature[65], named_partner[TDM__PARTNER_ID_MAX + 1], language[TDM__LANGUAGE_TEXT];
+    char app[TDM__APP_NAME_MAX + 1];
     bool has_consent, has_attachments;
     const tdm__rules_set *rules;
     tdm__decision decision;
@@ -47,8 +59,13 @@ struct tdm__request {
     uint64_t started_ns;
     uint64_t consent_generation;
     double prepare_ms; /* from start to the engine's queue */
-    tdm__request_output output;
-    tdm__event done;   /* kept until the closed leaf is durable */
+    tdm__candidate candidates[TDM__CANDIDATES_MAX];
+    size_t n_candidates;
+    bool is_stopped; /* by a term or changed rules: nothing more is told. Of the thread that writes */
+    const char *rule;
+    char label[TDM__LABEL_BYTES_MAX];
+    tdm__event done; /* kept until the closed leaf is durable */
+    tdm__finish finishes[TDM__CANDIDATES_MAX];
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -56,11 +73,18 @@ struct tdm__request {
     bool is_cancelled;
     bool was_told;     /* DONE was delivered */
     bool was_prepared; /* the prepare thread forgot it */
-    tdm__job *job;
+    size_t n_jobs;            /* of the generation of the moment */
+    size_t n_generating;      /* of these, so many have not had their DONE */
+    tdm_error refused;        /* the engine took the first ones, not all */
+    tdm__job_timings timings; /* of the generations that have ended */
 
-    /* a partner's answer */
-    pthread_t partner_thread;
-    bool has_partner_thread;
+    /* a composed answer's generation: set while its thread waits for it, else NULL */
+    const tdm__generation *generation;
+    tdm__buf *generated; /* [n_jobs] */
+
+    /* a partner's answer, or a composed one */
+    pthread_t writer;
+    bool has_writer;
     atomic_bool stop_partner;
     tdm__partner_result partner;
 };
@@ -78,7 +102,8 @@ struct tdm__service {
     tdm__request *waiting_first, *waiting_last; /* for the prepare thread */
     size_t n_waiting;
     tdm__request *live;        /* until each has told its end */
-    size_t n_live, n_live_max; /* places, free just before */
+    size_t n_live, n_live_max; /* places, one a candidate, free just before */
+    tdm__quota_ledger *quota;
 
     /* set once, before the state becomes READY, then immutable */
     char model_name[128];
@@ -119,12 +144,39 @@ void tdm__output_fini(tdm__request *r);
 /* Whether the question holds a term of a pack; then r->reason and the rule are set. */
 bool tdm__output_stops_question(tdm__request *r);
 
-/* Takes a piece of the answer and tells what may leave. False: a term is complete, or what was decided does not stand
+/* Takes a piece of the candidate and tells what may leave. False: a term is complete, or what was decided does not stand
  * any more (r->reason says); nothing is told from now on and the back end is to be stopped. */
-bool tdm__output_push(tdm__request *r, tdm__str text, const tdm__token_info *tokens, size_t n_tokens);
+bool tdm__output_push(tdm__candidate *c, tdm__str text, const tdm__token_info *tokens, size_t n_tokens);
 
-/* The answer is whole: tells the rest and the market's line. */
-void tdm__output_end(tdm__request *r);
+/* The candidate is whole: tells the rest and, where the answer is text and not a composed one, the market's line. */
+void tdm__output_end(tdm__candidate *c);
+
+/* What the closed leaf commits to: SHA-256 of the released text; of several candidates, that of their digests. */
+void tdm__output_digest(tdm__request *r, uint8_t out[TDM__SHA256_BYTES]);
+
+/* request_own.c: n candidates by this device's own model, which get the seed of p and those that follow. Each ends once,
+ * on the engine's thread; when the last one has, n_generating is 0. ERR_CANCELLED, and what the engine refuses: then
+ * none has begun. */
+tdm_status tdm__request_generate(tdm__request *r, const tdm__job_params *p, size_t n, tdm_error *err);
+
+/* request_own.c: how the generation ended whose candidates all have: ERROR before CANCELLED before the first one's. err
+ * is set with ERROR. */
+tdm__finish tdm__request_group_finish(tdm__request *r, tdm_error *err);
+
+/* request_own.c: the messages are the prompt. */
+tdm_status tdm__request_ask_own_model(tdm__request *r, tdm_error *err);
+
+/* request_own.c: cancels what the engine has of it; any thread, not under r->mutex. */
+void tdm__request_cancel_jobs(tdm__request *r);
+
+/* request_own.c: DONE of an answer whose writing has ended so; error is read with FINISH_ERROR. */
+tdm__event tdm__request_end_of(tdm__request *r, tdm__finish finish, const tdm_error *error);
+
+/* compose.c: starts the thread that puts the answer together. */
+tdm_status tdm__request_compose(tdm__request *r, tdm_error *err);
+
+/* request.c */
+bool tdm__request_is_cancelled(tdm__request *r);
 
 /* request_output.c: whether the step that answers would still be taken by the rules and consents of this moment. */
 bool tdm__request_still_stands(tdm__request *r);

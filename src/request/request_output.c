@@ -13,15 +13,33 @@ enum { HELD_BYTES_MAX = 1 << 20 };
 
 tdm_status tdm__output_init(tdm__request *r, tdm_error *err)
 {
-    tdm__buf_init(&r->output.held, HELD_BYTES_MAX);
-    tdm__screen_stream_init(&r->output.screen, r->rules->screen);
-    return tdm__sha256_begin(&r->output.released, err);
+    for (size_t i = 0; i < r->n_candidates; i++) {
+        tdm__candidate *c = &r->candidates[i];
+        *c = (tdm__candidate){.request = r, .index = i};
+        tdm__buf_init(&c->held, HELD_BYTES_MAX);
+        tdm__screen_stream_init(&c->screen, r->rules->screen);
+        TDM_TRY(tdm__sha256_begin(&c->released, err));
+    }
+    return TDM_OK;
 }
 
 void tdm__output_fini(tdm__request *r)
 {
-    tdm__buf_fini(&r->output.held);
-    tdm__sha256_fini(&r->output.released);
+    for (size_t i = 0; i < r->n_candidates; i++) {
+        tdm__buf_fini(&r->candidates[i].held);
+        tdm__sha256_fini(&r->candidates[i].released);
+    }
+}
+
+void tdm__output_digest(tdm__request *r, uint8_t out[TDM__SHA256_BYTES])
+{
+    uint8_t digests[TDM__CANDIDATES_MAX][TDM__SHA256_BYTES];
+    for (size_t i = 0; i < r->n_candidates; i++)
+        tdm__sha256_get(&r->candidates[i].released, digests[i]);
+    if (r->n_candidates == 1)
+        memcpy(out, digests[0], TDM__SHA256_BYTES);
+    else
+        tdm__sha256(digests, r->n_candidates * TDM__SHA256_BYTES, out);
 }
 
 bool tdm__output_stops_question(tdm__request *r)
@@ -35,7 +53,7 @@ bool tdm__output_stops_question(tdm__request *r)
         if (tdm__screen_find(r->rules->screen, (tdm__str){json_string_value(content), json_string_length(content)},
                              &hit)) {
             r->reason = TDM__REASON_SCREEN_INPUT;
-            r->output.rule = hit.rule;
+            r->rule = hit.rule;
             return true;
         }
     }
@@ -90,63 +108,63 @@ bool tdm__request_still_stands(tdm__request *r)
     return stands;
 }
 
-static void tell_text(tdm__request *r, tdm__str text, const tdm__token_info *tokens, size_t n_tokens, bool is_label)
+static void tell_text(tdm__candidate *c, tdm__str text, const tdm__token_info *tokens, size_t n_tokens, bool is_label)
 {
-    tdm__sha256_push(&r->output.released, text.ptr, text.len);
-    tdm__request_tell(r, (tdm__event){.kind = TDM__EVENT_TEXT,
-                                      .text = text,
-                                      .tokens = tokens,
-                                      .n_tokens = n_tokens,
-                                      .is_label = is_label});
+    tdm__sha256_push(&c->released, text.ptr, text.len);
+    tdm__request_tell(c->request, (tdm__event){.kind = TDM__EVENT_TEXT,
+                                               .candidate = c->index,
+                                               .text = text,
+                                               .tokens = tokens,
+                                               .n_tokens = n_tokens,
+                                               .is_label = is_label});
 }
 
 /* Tells the bytes that have become free and keeps the rest. */
-static void release(tdm__request *r, size_t n_before, const tdm__token_info *tokens, size_t n_tokens)
+static void release(tdm__candidate *c, size_t n_before, const tdm__token_info *tokens, size_t n_tokens)
 {
-    tdm__request_output *o = &r->output;
-    const size_t n = o->screen.n_released - n_before;
+    const size_t n = c->screen.n_released - n_before;
     if (n > 0 || n_tokens > 0)
-        tell_text(r, (tdm__str){tdm__buf_cstr(&o->held), n}, tokens, n_tokens, false);
-    tdm__buf_consume(&o->held, n);
+        tell_text(c, (tdm__str){tdm__buf_cstr(&c->held), n}, tokens, n_tokens, false);
+    tdm__buf_consume(&c->held, n);
 }
 
-bool tdm__output_push(tdm__request *r, tdm__str text, const tdm__token_info *tokens, size_t n_tokens)
+bool tdm__output_push(tdm__candidate *c, tdm__str text, const tdm__token_info *tokens, size_t n_tokens)
 {
-    tdm__request_output *o = &r->output;
+    tdm__request *r = c->request;
     tdm__screen_hit hit;
-    if (o->is_stopped)
+    if (r->is_stopped)
         return false;
-    o->is_stopped = true; /* unless all of the following says otherwise */
+    r->is_stopped = true; /* unless all of the following says otherwise */
     if (!tdm__request_still_stands(r))
         return false;
     if (tdm__screen_is_empty(r->rules->screen)) {
-        tell_text(r, text, tokens, n_tokens, false);
-        o->is_stopped = false;
+        tell_text(c, text, tokens, n_tokens, false);
+        r->is_stopped = false;
         return true;
     }
-    const size_t n_before = o->screen.n_released;
-    if (tdm__buf_append_str(&o->held, text) != TDM_OK) {
+    const size_t n_before = c->screen.n_released;
+    if (tdm__buf_append_str(&c->held, text) != TDM_OK) {
         r->reason = TDM__REASON_SCREEN_OUTPUT; /* what cannot be looked at is not told */
         return false;
     }
-    if (tdm__screen_push(&o->screen, text, &hit)) {
+    if (tdm__screen_push(&c->screen, text, &hit)) {
         r->reason = TDM__REASON_SCREEN_OUTPUT;
-        o->rule = hit.rule;
+        r->rule = hit.rule;
         return false;
     }
-    release(r, n_before, tokens, n_tokens);
-    o->is_stopped = false;
+    release(c, n_before, tokens, n_tokens);
+    r->is_stopped = false;
     return true;
 }
 
-void tdm__output_end(tdm__request *r)
+void tdm__output_end(tdm__candidate *c)
 {
-    tdm__request_output *o = &r->output;
+    tdm__request *r = c->request;
     const tdm__policy_backend *b = r->step->candidate->backend;
-    const size_t n_before = o->screen.n_released;
+    const size_t n_before = c->screen.n_released;
     if (!tdm__screen_is_empty(r->rules->screen)) {
-        tdm__screen_end(&o->screen);
-        release(r, n_before, NULL, 0);
+        tdm__screen_end(&c->screen);
+        release(c, n_before, NULL, 0);
     }
     tdm__buf line;
     tdm__buf_init(&line, TDM__LABEL_BYTES_MAX - 1);
@@ -157,8 +175,9 @@ void tdm__output_end(tdm__request *r)
         size_t begin = 0; /* of the words behind the line breaks */
         while (begin < line.len && line.ptr[begin] == '\n')
             begin++;
-        snprintf(o->label, sizeof o->label, "%s", tdm__buf_cstr(&line) + begin);
-        tell_text(r, tdm__buf_str(&line), NULL, 0, true);
+        snprintf(r->label, sizeof r->label, "%s", tdm__buf_cstr(&line) + begin);
+        if (!r->compose)
+            tell_text(c, tdm__buf_str(&line), NULL, 0, true);
     }
     tdm__buf_fini(&line);
 }

@@ -13,7 +13,7 @@
 static tdm_status on_text(void *user, tdm__str text, tdm_error *err)
 {
     tdm__request *r = user;
-    if (!tdm__output_push(r, text, NULL, 0))
+    if (!tdm__output_push(&r->candidates[0], text, NULL, 0))
         TDM_FAIL(err, TDM_ERR_CANCELLED, "the answer was stopped");
     return TDM_OK;
 }
@@ -53,30 +53,13 @@ static tdm_status call_partner(tdm__request *r, tdm_error *err)
     return s;
 }
 
-static bool is_cancelled(tdm__request *r)
+static tdm__finish finish_of(tdm__request *r, tdm_status status)
 {
-    pthread_mutex_lock(&r->mutex);
-    bool cancelled = r->is_cancelled;
-    pthread_mutex_unlock(&r->mutex);
-    return cancelled;
-}
-
-static tdm__event end_of(tdm__request *r, tdm_status status, const tdm_error *why)
-{
-    tdm__event done = {.finish = TDM__FINISH_ERROR, .end = TDM__END_FAILED, .error = *why, .partner = &r->partner};
-    if (is_cancelled(r)) {
-        done.finish = TDM__FINISH_CANCELLED;
-        done.end = TDM__END_CANCELLED;
-    } else if (r->reason == TDM__REASON_SCREEN_OUTPUT) {
-        done.end = TDM__END_STOPPED_BY_SCREEN;
-        done.finish = TDM__FINISH_CANCELLED;
-    } else if (r->reason != TDM__REASON_NONE) {
-        tdm__fail(&done.error, TDM_ERR_CANCELLED, "the answer was ended, because what it was decided by has changed");
-    } else if (status == TDM_OK) {
-        done.end = TDM__END_ANSWERED;
-        done.finish = strcmp(r->partner.finish, "length") == 0 ? TDM__FINISH_LENGTH : TDM__FINISH_STOP;
-    }
-    return done;
+    if (tdm__request_is_cancelled(r))
+        return TDM__FINISH_CANCELLED;
+    if (status != TDM_OK)
+        return TDM__FINISH_ERROR;
+    return strcmp(r->partner.finish, "length") == 0 ? TDM__FINISH_LENGTH : TDM__FINISH_STOP;
 }
 
 static void *partner_main(void *user)
@@ -84,18 +67,21 @@ static void *partner_main(void *user)
     tdm__request *r = user;
     tdm_error why = {0};
     tdm_status s = call_partner(r, &why);
-    tdm__event done = end_of(r, s, &why);
+    /* What is found out before the question leaves stops it too, without a piece of an answer. */
+    r->is_stopped = r->is_stopped || r->reason != TDM__REASON_NONE;
+    tdm__event done = tdm__request_end_of(r, finish_of(r, s), &why);
+    done.partner = &r->partner;
     if (done.end == TDM__END_ANSWERED)
-        tdm__output_end(r);
+        tdm__output_end(&r->candidates[0]);
     tdm__request_finish(r, done);
     return NULL;
 }
 
 tdm_status tdm__request_ask_partner(tdm__request *r, tdm_error *err)
 {
-    int rc = tdm__thread_start(&r->partner_thread, partner_main, r);
+    int rc = tdm__thread_start(&r->writer, partner_main, r);
     if (rc != 0)
         return tdm__fail_os(err, rc, "cannot start a thread for a partner's answer");
-    r->has_partner_thread = true;
+    r->has_writer = true;
     return TDM_OK;
 }

@@ -46,6 +46,11 @@ tdm_status tdm__service_create(tdm__device *device, tdm__service **out, tdm_erro
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a service");
     s->device = device;
     s->n_live_max = LIVE_WITHOUT_MODEL_MAX;
+    tdm_status status = tdm__quota_create(&s->quota, err);
+    if (status != TDM_OK) {
+        tdm__free(s);
+        return status;
+    }
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->work, NULL);
     pthread_cond_init(&s->left, NULL);
@@ -54,6 +59,7 @@ tdm_status tdm__service_create(tdm__device *device, tdm__service **out, tdm_erro
         pthread_cond_destroy(&s->left);
         pthread_cond_destroy(&s->work);
         pthread_mutex_destroy(&s->mutex);
+        tdm__quota_destroy(s->quota);
         tdm__free(s);
         return tdm__fail_os(err, rc, "cannot start a thread to prepare prompts");
     }
@@ -96,7 +102,15 @@ void tdm__service_destroy(tdm__service *s)
     pthread_cond_destroy(&s->left);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->mutex);
+    tdm__quota_destroy(s->quota);
     tdm__free(s);
+}
+
+void tdm__service_set_quota(tdm__service *s, const tdm__quota *q) { tdm__quota_set(s->quota, q); }
+
+int tdm__service_quota_wait_s(tdm__service *s, const char *app)
+{
+    return tdm__quota_wait_s(s->quota, app, tdm__clock_unix_s());
 }
 
 void tdm__service_set_downloading(tdm__service *s, int percent)

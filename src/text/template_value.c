@@ -273,7 +273,7 @@ tdm_status tdm__jinja_walk_next(tdm__jinja_run *run, tdm__jinja_walk *w, tdm__ji
 
 tdm_status tdm__jinja_walk_all(tdm__jinja_run *run, tdm__jinja_value over, tdm__jinja_items *out)
 {
-    tdm__jinja_walk w;
+    tdm__jinja_walk w = {0};
     TDM_TRY(tdm__jinja_walk_start(run, &w, over));
     for (;;) {
         tdm__jinja_value item;

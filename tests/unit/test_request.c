@@ -298,7 +298,7 @@ static void more_than_slots_and_queue_hold_is_refused(void **state)
     }
     assert_int_equal(start(s, &q, &r[N_SLOTS + N_QUEUE], &err), TDM_ERR_BUSY);
     pthread_mutex_unlock(&gate);
-    assert_string_equal(err.msg, "5 answers are running or waiting, no more are taken");
+    assert_string_equal(err.msg, "5 of 5 places for answers are taken, no more than that are running or waiting");
     for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++) {
         tdm__request_destroy(&r[i].request);
         assert_int_not_equal(r[i].finish, TDM__FINISH_ERROR);
@@ -331,6 +331,129 @@ static void a_request_can_be_cancelled_at_any_time(void **state)
             assert_int_not_equal(r[i].finish, TDM__FINISH_ERROR);
         }
     }
+    json_decref(messages);
+    tdm__service_destroy(s);
+}
+
+/* ---- several candidates ---- */
+
+typedef struct choices {
+    tdm__buf texts[TDM__CANDIDATES_MAX];
+    tdm__finish finishes[TDM__CANDIDATES_MAX];
+    size_t n, n_ends;
+    tdm__job_timings timings;
+    char decision_id[TDM__DECISION_ID_TEXT];
+} choices;
+
+static void collect_choices(void *user, const tdm__event *ev)
+{
+    choices *c = user;
+    if (ev->kind == TDM__EVENT_TEXT)
+        assert_int_equal(tdm__buf_append_str(&c->texts[ev->candidate], ev->text), TDM_OK);
+    if (ev->kind != TDM__EVENT_DONE)
+        return;
+    c->n = ev->n_candidates;
+    c->n_ends++;
+    c->timings = ev->timings;
+    memcpy(c->finishes, ev->finishes, ev->n_candidates * sizeof c->finishes[0]);
+}
+
+static void ask_choices(tdm__service *s, tdm__chat_request *q, choices *c)
+{
+    tdm__request *r;
+    tdm_error err = {0};
+    *c = (choices){0};
+    for (size_t i = 0; i < TDM__CANDIDATES_MAX; i++)
+        tdm__buf_init(&c->texts[i], 1 << 16);
+    if (tdm__request_start(s, q, collect_choices, c, &r, &err) != TDM_OK)
+        fail_msg("%s", err.msg);
+    tdm__request_destroy(&r);
+    assert_int_equal(c->n_ends, 1);
+}
+
+static void free_choices(choices *c)
+{
+    for (size_t i = 0; i < TDM__CANDIDATES_MAX; i++)
+        tdm__buf_fini(&c->texts[i]);
+}
+
+static void candidates_are_what_their_seeds_give_alone(void **state)
+{
+    (void)state;
+    static choices all, one;
+    tdm__service *s = service_of(&qwen2);
+    json_t *messages = user_says("three of them");
+    tdm__chat_request q = question(messages, 12);
+    q.sampling.temperature = 1.5f;
+    q.sampling.seed = 7;
+    q.n = 3;
+    ask_choices(s, &q, &all);
+    assert_int_equal(all.n, 3);
+    size_t n_generated = 0;
+    for (size_t i = 0; i < 3; i++) {
+        tdm__chat_request alone = q;
+        alone.n = 1;
+        alone.sampling.seed = 7 + i;
+        ask_choices(s, &alone, &one);
+        assert_int_equal(one.n, 1);
+        assert_int_equal(one.finishes[0], all.finishes[i]);
+        assert_string_equal(tdm__buf_cstr(&one.texts[0]), tdm__buf_cstr(&all.texts[i]));
+        assert_int_equal(one.timings.n_prompt, all.timings.n_prompt); /* the prompt counts once */
+        n_generated += one.timings.n_generated;
+        free_choices(&one);
+    }
+    assert_int_equal(all.timings.n_generated, n_generated);
+    free_choices(&all);
+    q.n = N_SLOTS + N_QUEUE + 1;
+    reply r;
+    tdm_error err = {0};
+    assert_int_equal(start(s, &q, &r, &err), TDM_ERR_LIMIT);
+    assert_string_equal(err.msg, "6 answers at once are asked for, this device writes at most 5");
+    json_decref(messages);
+    tdm__service_destroy(s);
+}
+
+static void a_cancel_ends_all_candidates_and_gives_all_places_back(void **state)
+{
+    (void)state;
+    static reply r;
+    tdm_error err = {0};
+    tdm__service *s = service_of(&qwen2);
+    json_t *messages = user_says("a long answer please");
+    tdm__chat_request q = question(messages, 0);
+    q.n = N_SLOTS + N_QUEUE;
+    for (unsigned round = 0; round < 20; round++) {
+        q.sampling.temperature = 1.5f;
+        q.sampling.seed = round;
+        assert_int_equal(start(s, &q, &r, &err), TDM_OK); /* all places: those of the last round are free again */
+        usleep(round * 150);
+        tdm__request_cancel(r.request);
+        tdm__request_destroy(&r.request);
+        assert_int_not_equal(r.finish, TDM__FINISH_ERROR);
+    }
+    json_decref(messages);
+    tdm__service_destroy(s);
+}
+
+static void an_app_that_has_used_its_share_waits_and_others_do_not(void **state)
+{
+    (void)state;
+    static reply r;
+    tdm_error err = {0};
+    tdm__service *s = service_of(&qwen2);
+    json_t *messages = user_says("hello");
+    tdm__chat_request q = question(messages, 4);
+    q.app = "mail";
+    tdm__service_set_quota(s, &(tdm__quota){.tokens_per_hour = 10});
+    assert_int_equal(start(s, &q, &r, &err), TDM_OK); /* more than ten with its prompt */
+    tdm__request_destroy(&r.request);
+    assert_int_equal(start(s, &q, &r, &err), TDM_ERR_QUOTA);
+    assert_non_null(strstr(err.msg, "app mail has used "));
+    assert_non_null(strstr(err.msg, " tokens within the hour, 10 are allowed"));
+    assert_in_range(tdm__service_quota_wait_s(s, "mail"), 3500, 3600);
+    q.app = "notes";
+    assert_int_equal(start(s, &q, &r, &err), TDM_OK);
+    tdm__request_destroy(&r.request);
     json_decref(messages);
     tdm__service_destroy(s);
 }
@@ -369,6 +492,9 @@ int main(void)
         cmocka_unit_test(a_prompt_longer_than_the_context_names_both_numbers),
         cmocka_unit_test(more_than_slots_and_queue_hold_is_refused),
         cmocka_unit_test(a_request_can_be_cancelled_at_any_time),
+        cmocka_unit_test(candidates_are_what_their_seeds_give_alone),
+        cmocka_unit_test(a_cancel_ends_all_candidates_and_gives_all_places_back),
+        cmocka_unit_test(an_app_that_has_used_its_share_waits_and_others_do_not),
         cmocka_unit_test(destroying_the_service_ends_all_requests),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
