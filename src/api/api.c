@@ -12,7 +12,7 @@
 enum { SMALL_BODY_BYTES_MAX = 64 * 1024 };
 
 static const char *const route_names[TDM__N_ROUTES] = {"other", "chat", "models", "healthz",
-                                                      "metrics", "page", "assistant", "device"};
+                                                      "metrics", "page", "assistant", "verb", "device"};
 
 void tdm__api_log(tdm__api *api, uint64_t exchange_id, tdm__route_name route, int status, double ms, const char *what)
 {
@@ -61,7 +61,7 @@ bool tdm__api_is_model(tdm__str asked, const char *loaded)
     return asked.len > 0 && tdm__str_starts(name, asked) && (asked.len == name.len || loaded[asked.len] == '-');
 }
 
-bool tdm__api_is_idle(const tdm__api *api) { return !api->chats && !api->askings; }
+bool tdm__api_is_idle(const tdm__api *api) { return !api->chats && !api->askings && !api->verbings; }
 
 void tdm__api_idle_now(tdm__api *api)
 {

@@ -19,6 +19,7 @@
 
 typedef struct tdm__chat tdm__chat;
 typedef struct tdm__asking tdm__asking;
+typedef struct tdm__verbing tdm__verbing;
 
 /* What a connection holds while an answer is due; the first member of whatever it is. */
 typedef struct tdm__exchange {
@@ -38,6 +39,7 @@ typedef struct tdm__api {
     tdm__api_metrics metrics;
     tdm__chat *chats;       /* all that are open, their clients there or gone */
     tdm__asking *askings;
+    tdm__verbing *verbings;
     char *page, *page_policy; /* the phone's page and its CSP, with the stage that may frame it */
     size_t page_len;
     const char *model_asked; /* what /healthz names until a model is loaded */

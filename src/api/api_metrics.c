@@ -9,7 +9,7 @@
 static const double ttft_bounds[TDM__TTFT_BUCKETS] = {0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 30, 60};
 
 static const char *const route_labels[TDM__N_ROUTES] = {"other",   "chat", "models",    "healthz",
-                                                     "metrics", "page", "assistant", "device"};
+                                                     "metrics", "page", "assistant", "verb", "device"};
 
 void tdm__metrics_count(tdm__api_metrics *m, tdm__route_name route, int status)
 {

@@ -17,6 +17,7 @@ typedef enum tdm__route_name {
     TDM__ROUTE_METRICS,
     TDM__ROUTE_PAGE,
     TDM__ROUTE_ASSISTANT,
+    TDM__ROUTE_VERB,
     TDM__ROUTE_DEVICE, /* features, rules, consents, receipts, the owner */
     TDM__N_ROUTES,
 } tdm__route_name;

@@ -39,12 +39,12 @@ void tdm__verb_body_fini(tdm__verb_body *b); /* an empty one may be emptied agai
 /* Whether a verb has a use for the field of that name. */
 bool tdm__verb_takes(tdm__verb verb, const char *field);
 
-/* verb_messages.c: an array of {role, content, name?}; role "assistant" is the owner's. False with a 400; *out is then
+/* verb_body_messages.c: an array of {role, content, name?}; role "assistant" is the owner's. False with a 400; *out is then
  * empty. fini as above. */
 bool tdm__verb_messages_read(const json_t *messages, tdm__verb_messages *out, tdm__api_error *e);
 void tdm__verb_messages_fini(tdm__verb_messages *m);
 
-/* ---- verb_check.c: what holds for an ask from wherever it comes; false with a 400 ---- */
+/* ---- verb_input.c: what holds for an ask from wherever it comes; false with a 400 ---- */
 
 /* Bytes that are no text (no UTF-8, control characters beyond white space): code not_text. */
 bool tdm__verb_text_check(tdm__str text, const char *path, tdm__api_error *e);

@@ -1,4 +1,4 @@
-/* verb_messages.c - a conversation, a mail thread or a stack of notifications as a verb takes it.
+/* verb_body_messages.c - a conversation, a mail thread or a stack of notifications as a verb takes it.
  *
  * The shape is the chat's, so that one client code serves both; the roles mean who wrote a message, not who is a
  * machine: "assistant" is the side that suggestions are made for, the owner of this device.

@@ -1,4 +1,4 @@
-/* verb_check.c - rules that need neither model nor market: what is text, how much of it, and what goes together. */
+/* verb_input.c - rules that need neither model nor market: what is text, how much of it, and what goes together. */
 #include <string.h>
 
 #include "api/verb_body.h"
