@@ -32,6 +32,7 @@ typedef struct tdm__api {
     tdm__service *service;
     tdm__assistant *assistant;
     tdm__owner owner;
+    tdm__app_names app_names;
     tdm__app_keys apps;
     bool keys_required;       /* a request to /v1 without a key of ours is refused */
     tdm__http_server *server;
@@ -61,7 +62,7 @@ void tdm__api_log(tdm__api *api, uint64_t exchange_id, tdm__route_name route, in
                   const char *what);
 
 /* The application that asks, by its key: its name, or "" for the device's own (no key, or the owner). Borrowed
- * until the call of the handler ends; who keeps it copies it. */
+ * for the daemon's life. */
 const char *tdm__api_app_of(const tdm__api *api, const tdm__http_conn *c);
 
 /* The refusal while no model is there: 503 with what goes on. */

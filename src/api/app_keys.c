@@ -71,18 +71,58 @@ static bool name_of(const char *file, char name[TDM__APP_NAME_TEXT + 1])
     return true;
 }
 
-static tdm_status keys_add(const char *folder, const char *file, tdm__app_keys *k, tdm_error *err)
+struct tdm__app_name {
+    struct tdm__app_name *next;
+    char text[TDM__APP_NAME_TEXT];
+};
+
+/* The one copy of that name; NULL without memory. */
+static const char *name_keep(tdm__app_names *names, const char *text)
 {
+    for (const struct tdm__app_name *n = names->first; n; n = n->next)
+        if (strcmp(n->text, text) == 0)
+            return n->text;
+    struct tdm__app_name *n = tdm__calloc(1, sizeof *n);
+    if (!n)
+        return NULL;
+    memcpy(n->text, text, strlen(text));
+    n->next = names->first;
+    names->first = n;
+    return n->text;
+}
+
+void tdm__app_names_close(tdm__app_names *names)
+{
+    struct tdm__app_name *n = names->first;
+    names->first = NULL;
+    while (n) {
+        struct tdm__app_name *next = n->next;
+        tdm__free(n);
+        n = next;
+    }
+}
+
+/* A folder while it is read. */
+typedef struct reading {
+    const char *folder;
+    tdm__app_names *names;
+    tdm__app_keys keys;
+} reading;
+
+static tdm_status keys_add(reading *r, const char *file, tdm_error *err)
+{
+    tdm__app_keys *k = &r->keys;
     char path[PATH_CAP], name[TDM__APP_NAME_TEXT + 1];
     if (!name_of(file, name))
         return TDM_OK;
     TDM_TRY(check_name(name, err));
     if (k->n == TDM__APPS_MAX)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "%s holds more than %d keys", folder, TDM__APPS_MAX);
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%s holds more than %d keys", r->folder, TDM__APPS_MAX);
     tdm__app_key *item = &k->items[k->n];
-    *item = (tdm__app_key){0};
-    memcpy(item->name, name, strlen(name));
-    snprintf(path, sizeof path, "%s/%s", folder, file);
+    *item = (tdm__app_key){.name = name_keep(r->names, name)};
+    if (!item->name)
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the applications' keys");
+    snprintf(path, sizeof path, "%s/%s", r->folder, file);
     TDM_TRY(key_read(path, item, err));
     const char *other = tdm__app_keys_find(k, tdm__str_from(item->key));
     if (other)
@@ -96,24 +136,24 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const tdm__app_key *)a)->name, ((const tdm__app_key *)b)->name);
 }
 
-static tdm_status folder_read(const char *folder, DIR *dir, tdm__app_keys *k, tdm_error *err)
+static tdm_status folder_read(reading *r, DIR *dir, tdm_error *err)
 {
+    tdm__app_keys *k = &r->keys;
     const struct dirent *entry;
     k->items = tdm__calloc(TDM__APPS_MAX, sizeof *k->items);
     if (!k->items)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the applications' keys");
     for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0)
-        TDM_TRY(keys_add(folder, entry->d_name, k, err));
+        TDM_TRY(keys_add(r, entry->d_name, err));
     if (errno != 0)
-        return tdm__fail_os(err, errno, "the folder %s cannot be read", folder);
+        return tdm__fail_os(err, errno, "the folder %s cannot be read", r->folder);
     qsort(k->items, k->n, sizeof *k->items, by_name);
     return TDM_OK;
 }
 
-tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_keys *out, tdm_error *err)
+tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err)
 {
     char folder[PATH_CAP / 2 + 300], key[TDM__APP_KEY_TEXT];
-    tdm__app_keys k = {0};
     snprintf(folder, sizeof folder, "%.600s/apps", state_dir);
     DIR *dir = opendir(folder);
     if (!dir && errno == ENOENT) {
@@ -123,12 +163,13 @@ tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_keys *out, tdm_err
     }
     if (!dir)
         return tdm__fail_os(err, errno, "the folder %s cannot be read", folder);
-    tdm_status s = folder_read(folder, dir, &k, err);
+    reading r = {.folder = folder, .names = names};
+    tdm_status s = folder_read(&r, dir, err);
     closedir(dir);
     if (s == TDM_OK)
-        *out = k;
+        *out = r.keys;
     else
-        tdm__app_keys_close(&k);
+        tdm__app_keys_close(&r.keys);
     return s;
 }
 

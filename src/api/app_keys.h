@@ -16,8 +16,16 @@
 
 enum { TDM__APPS_MAX = 256, TDM__APP_NAME_TEXT = 65, TDM__APP_KEY_TEXT = 65 };
 
+/* Names live as long as the daemon, so that whoever serves an application may keep a pointer to its name while keys
+ * come and go. Zeroed memory holds none. */
+typedef struct tdm__app_names {
+    struct tdm__app_name *first;
+} tdm__app_names;
+
+void tdm__app_names_close(tdm__app_names *n);
+
 typedef struct tdm__app_key {
-    char name[TDM__APP_NAME_TEXT];
+    const char *name; /* of a tdm__app_names */
     char key[TDM__APP_KEY_TEXT];
 } tdm__app_key;
 
@@ -30,10 +38,10 @@ typedef struct tdm__app_keys {
 /* Reads all of STATE/apps, and makes the folder with its first key when there is none. ERR_REFUSED for a file that
  * others may read, ERR_FORMAT for one that holds no key or a name that is none, or for one key under two names,
  * ERR_LIMIT beyond TDM__APPS_MAX. */
-tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_keys *out, tdm_error *err);
+tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err);
 void tdm__app_keys_close(tdm__app_keys *k);
 
-/* The application whose key this is, borrowed from k; NULL: nobody's. */
+/* The application whose key this is; NULL: nobody's. */
 const char *tdm__app_keys_find(const tdm__app_keys *k, tdm__str key);
 
 bool tdm__app_name_is_fine(const char *name);

@@ -112,7 +112,7 @@ static tdm_status set_up(tandem_daemon *d, tdm_error *err)
     TDM_TRY(tdm__api_page_open(api, o->stage, err));
     TDM_TRY(tdm__device_open(o->state_dir, o->record_path ? o->record_path : "", &api->device, err));
     TDM_TRY(tdm__owner_open(o->state_dir, &api->owner, err));
-    TDM_TRY(tdm__app_keys_open(o->state_dir, &api->apps, err));
+    TDM_TRY(tdm__app_keys_open(o->state_dir, &api->app_names, &api->apps, err));
     TDM_TRY(tdm__service_create(api->device, &api->service, err));
     TDM_TRY(tdm__assistant_create(api->service, api->device, &api->assistant, err));
     int rc = tdm__thread_start(&d->loader, loader_main, d);
@@ -136,6 +136,7 @@ static void take_down(tandem_daemon *d)
     tdm__device_close(api->device);
     tdm__api_page_close(api);
     tdm__app_keys_close(&api->apps);
+    tdm__app_names_close(&api->app_names);
     tdm__loop_timer_destroy(d->drain_timer);
     tdm__loop_destroy(api->loop);
 }

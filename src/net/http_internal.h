@@ -24,6 +24,7 @@ struct tdm__http_conn {
     tdm__http_parse *parse;
     conn_stage stage;
     uint64_t exchange_id;
+    uint64_t head_ns; /* when the head was whole */
     size_t n_requests;
     size_t lingered_bytes;
     void *data;
@@ -34,6 +35,7 @@ struct tdm__http_conn {
     bool unread_input; /* the client may still be sending: linger */
     bool eof;          /* the client's side is shut */
     bool head_only;    /* HEAD: no body bytes */
+    bool is_tls;
 };
 
 struct tdm__http_server {
@@ -41,20 +43,24 @@ struct tdm__http_server {
     tdm__http_server_options options;
     tdm__http_handler handler;
     void *user;
+    tdm__tls *tls; /* borrowed; NULL: none */
     struct evconnlistener *listener;
     struct event *accept_again;
     tdm__http_conn *conns;
     size_t n_conns;
-    uint64_t exchange_id_last;
+    uint64_t exchange_id_last, n_turned_away, n_handshakes_failed;
     bool draining;
 };
 
 /* http_server.c */
-void tdm__http_conn_open(tdm__http_server *s, evutil_socket_t fd);
+void tdm__http_conn_open(tdm__http_server *s, evutil_socket_t fd, const struct sockaddr *from);
 void tdm__http_conn_answered(tdm__http_conn *c); /* the answer is in the output buffer; may free c */
 void tdm__http_conn_drop(tdm__http_conn *c);     /* without on_gone */
 
 /* http_listen.c */
+
+/* The address of a peer in the form of tdm__http_host_parse. */
+void tdm__http_peer_text(const struct sockaddr *from, char out[TDM__HTTP_HOST_TEXT]);
 void tdm__http_listen_close(tdm__http_server *s);
 
 #endif

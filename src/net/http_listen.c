@@ -39,8 +39,9 @@ tdm_status tdm__http_address_parse(const char *text, tdm__http_address *out, tdm
         memcpy(a.host, "127.0.0.1", sizeof "127.0.0.1");
     if (evutil_inet_pton(brackets ? AF_INET6 : AF_INET, a.host, bytes) != 1)
         goto fail;
-    static const unsigned char loopback_6[16] = {[15] = 1};
+    static const unsigned char loopback_6[16] = {[15] = 1}, any[16];
     a.is_loopback = brackets ? memcmp(bytes, loopback_6, sizeof bytes) == 0 : bytes[0] == 127;
+    a.is_any = memcmp(bytes, any, brackets ? 16 : 4) == 0;
     evutil_inet_ntop(brackets ? AF_INET6 : AF_INET, bytes, a.host, sizeof a.host); /* one form: it is compared */
     *out = a;
     return TDM_OK;
@@ -48,12 +49,38 @@ fail:
     TDM_FAIL(err, TDM_ERR_INVAL, "\"%.60s\" is no numeric address with a port, such as 127.0.0.1:8420", text);
 }
 
+tdm_status tdm__http_host_parse(const char *text, char out[TDM__HTTP_HOST_TEXT], tdm_error *err)
+{
+    unsigned char bytes[16];
+    for (int i = 0; i < 2; i++) {
+        const int family = i == 0 ? AF_INET : AF_INET6;
+        if (evutil_inet_pton(family, text, bytes) == 1) {
+            evutil_inet_ntop(family, bytes, out, TDM__HTTP_HOST_TEXT);
+            return TDM_OK;
+        }
+    }
+    TDM_FAIL(err, TDM_ERR_INVAL, "\"%.60s\" is no numeric address, such as 10.0.0.1 or fd00::1", text);
+}
+
+/* A socket that takes both families shows an IPv4 peer as ::ffff:a.b.c.d. */
+void tdm__http_peer_text(const struct sockaddr *from, char out[TDM__HTTP_HOST_TEXT])
+{
+    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    out[0] = '\0';
+    if (from->sa_family == AF_INET) {
+        evutil_inet_ntop(AF_INET, &((const struct sockaddr_in *)from)->sin_addr, out, TDM__HTTP_HOST_TEXT);
+    } else if (from->sa_family == AF_INET6) {
+        const unsigned char *bytes = ((const struct sockaddr_in6 *)from)->sin6_addr.s6_addr;
+        const bool is_4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+        evutil_inet_ntop(is_4 ? AF_INET : AF_INET6, is_4 ? bytes + sizeof mapped : bytes, out, TDM__HTTP_HOST_TEXT);
+    }
+}
+
 static void accepted(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int from_len, void *user)
 {
     (void)l;
-    (void)from;
     (void)from_len;
-    tdm__http_conn_open(user, fd);
+    tdm__http_conn_open(user, fd, from);
 }
 
 /* No descriptors or memory: the socket stays readable, so accepting pauses instead of spinning. */

@@ -8,14 +8,18 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
 #include "net/http_internal.h"
+#include "os/clock.h"
 #include "os/heap.h"
 
 enum { LINGER_BYTES_MAX = 4 * 1024 * 1024 };
@@ -80,11 +84,21 @@ static void deadline_set(tdm__http_conn *c, int ms)
     evtimer_add(c->deadline, &tv);
 }
 
+/* The end of a connection on which nothing is due: a client over TLS is told that nothing was cut off. */
+static void conn_close(tdm__http_conn *c)
+{
+    if (c->is_tls) {
+        SSL_shutdown(bufferevent_openssl_get_ssl(c->bev));
+        ERR_clear_error(); /* the client need not be there any more */
+    }
+}
+
 /* The answer has left: the next request, or the end. */
 static void conn_flushed(tdm__http_conn *c)
 {
     const tdm__http_server_options *o = &c->server->options;
     if (c->close_after || c->eof || c->server->draining) {
+        conn_close(c);
         if (c->eof || !c->unread_input) {
             tdm__http_conn_drop(c);
             return;
@@ -116,6 +130,7 @@ static void head_read(tdm__http_conn *c)
     const tdm__http_request *q = tdm__http_parse_request(c->parse);
     c->n_requests++;
     c->exchange_id = ++s->exchange_id_last;
+    c->head_ns = tdm__clock_ns();
     c->head_only = q->method == TDM__HTTP_HEAD;
     c->close_after = !q->keep_alive || c->n_requests >= s->options.requests_per_connection_max || s->draining;
     c->stage = CONN_DUE;
@@ -219,6 +234,10 @@ static void happened(struct bufferevent *bev, short what, void *user)
 {
     (void)bev;
     tdm__http_conn *c = user;
+    if (what & BEV_EVENT_CONNECTED)
+        return; /* the handshake is done */
+    if (c->is_tls && !SSL_is_init_finished(bufferevent_openssl_get_ssl(c->bev)))
+        c->server->n_handshakes_failed++;
     bool left = (what & (BEV_EVENT_ERROR | BEV_EVENT_TIMEOUT)) || c->stage != CONN_FLUSHING;
     c->eof = true;
     if (left)
@@ -233,6 +252,8 @@ static void deadline_passed(evutil_socket_t fd, short what, void *user)
     (void)what;
     tdm__http_conn *c = user;
     if (c->stage != CONN_READING || !tdm__http_parse_is_inside(c->parse)) {
+        if (c->n_requests > 0 && c->stage == CONN_READING)
+            conn_close(c);
         conn_lost(c);
         return;
     }
@@ -241,23 +262,44 @@ static void deadline_passed(evutil_socket_t fd, short what, void *user)
     refuse(c, &f);
 }
 
-/* Too many: the client gets a sentence instead of a wait. The socket's own buffer takes it at once. */
-static void turn_away(evutil_socket_t fd)
+/* Too many: the client gets a sentence instead of a wait. The socket's own buffer takes it at once. Over TLS a sentence
+ * would take a handshake first, which is what is too much. */
+static void turn_away(tdm__http_server *s, evutil_socket_t fd, bool with_sentence)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
                                  "Content-Type: application/json\r\nContent-Length: 118\r\n\r\n"
                                  "{\"error\":{\"message\":\"too many connections are open\",\"type\":"
                                  "\"server_error\",\"param\":null,\"code\":\"too_many_connections\"}}";
-    if (send((int)fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    s->n_turned_away++;
+    if (with_sentence && send((int)fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         /* it is closed either way */
     }
     evutil_closesocket(fd);
 }
 
-void tdm__http_conn_open(tdm__http_server *s, evutil_socket_t fd)
+static bool is_welcome(const tdm__http_server *s, const struct sockaddr *from)
 {
-    if (s->n_conns >= s->options.connections_max) {
-        turn_away(fd);
+    char peer[TDM__HTTP_HOST_TEXT];
+    if (s->options.only_from[0] == '\0')
+        return true;
+    tdm__http_peer_text(from, peer);
+    return strcmp(peer, s->options.only_from) == 0;
+}
+
+static struct bufferevent *make_bufferevent(tdm__http_server *s, evutil_socket_t fd)
+{
+    struct event_base *base = tdm__loop_base(s->loop);
+    if (!s->tls)
+        return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+    SSL *ssl = tdm__tls_accept(s->tls);
+    return ssl ? bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE) : NULL;
+}
+
+void tdm__http_conn_open(tdm__http_server *s, evutil_socket_t fd, const struct sockaddr *from)
+{
+    const bool welcome = is_welcome(s, from);
+    if (!welcome || s->n_conns >= s->options.connections_max) {
+        turn_away(s, fd, welcome && !s->tls);
         return;
     }
     tdm__http_conn *c = tdm__calloc(1, sizeof *c);
@@ -273,11 +315,11 @@ void tdm__http_conn_open(tdm__http_server *s, evutil_socket_t fd)
         s->conns->prev = c;
     s->conns = c;
     s->n_conns++;
-    struct event_base *base = tdm__loop_base(s->loop);
-    c->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+    c->is_tls = s->tls != NULL;
+    c->bev = make_bufferevent(s, fd);
     if (!c->bev)
         evutil_closesocket(fd);
-    c->deadline = evtimer_new(base, deadline_passed, c);
+    c->deadline = evtimer_new(tdm__loop_base(s->loop), deadline_passed, c);
     if (!c->bev || !c->deadline || tdm__http_parse_create(&s->options.limits, &c->parse, NULL) != TDM_OK) {
         conn_free(c);
         return;
@@ -317,16 +359,34 @@ void tdm__http_server_drain(tdm__http_server *s)
     s->draining = true;
     for (tdm__http_conn *c = s->conns, *next; c; c = next) {
         next = c->next;
-        if (c->stage == CONN_READING && !tdm__http_parse_is_inside(c->parse))
+        if (c->stage == CONN_READING && !tdm__http_parse_is_inside(c->parse)) {
+            if (c->n_requests > 0)
+                conn_close(c);
             tdm__http_conn_drop(c);
-        else
+        } else {
             c->close_after = true;
+        }
     }
 }
+
+void tdm__http_server_configure(tdm__http_server *s, const tdm__http_server_options *o, tdm__tls *tls)
+{
+    s->options = *o;
+    s->tls = tls;
+}
+
+uint64_t tdm__http_server_n_turned_away(const tdm__http_server *s) { return s->n_turned_away; }
+
+uint64_t tdm__http_server_n_handshakes_failed(const tdm__http_server *s) { return s->n_handshakes_failed; }
 
 size_t tdm__http_server_n_connections(const tdm__http_server *s) { return s->n_conns; }
 
 const tdm__http_request *tdm__http_conn_request(const tdm__http_conn *c) { return tdm__http_parse_request(c->parse); }
+
+double tdm__http_conn_age_ms(const tdm__http_conn *c)
+{
+    return c->head_ns == 0 ? 0 : (double)(tdm__clock_ns() - c->head_ns) / 1e6;
+}
 
 void *tdm__http_conn_data(const tdm__http_conn *c) { return c->data; }
 

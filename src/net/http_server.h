@@ -16,9 +16,12 @@
 #include "base/str.h"
 #include "net/http_loop.h"
 #include "net/http_parse.h"
+#include "net/http_tls.h"
 #include "tandem/status.h"
 
 typedef struct tdm__http_server tdm__http_server;
+
+enum { TDM__HTTP_HOST_TEXT = 48 };
 
 /* A connection with its present exchange. */
 typedef struct tdm__http_conn tdm__http_conn;
@@ -34,6 +37,7 @@ typedef struct tdm__http_server_options {
     int idle_timeout_ms;     /* between two requests */
     int write_timeout_ms;    /* without a byte taken by a client that has bytes to take */
     int linger_ms;           /* for a client to read a refusal before the socket closes */
+    char only_from[TDM__HTTP_HOST_TEXT]; /* connections are taken from this address alone; "": from any */
 } tdm__http_server_options;
 
 tdm__http_server_options tdm__http_server_options_default(void);
@@ -59,11 +63,15 @@ tdm_status tdm__http_server_create(tdm__loop *l, const tdm__http_server_options 
 void tdm__http_server_destroy(tdm__http_server *s);
 
 typedef struct tdm__http_address {
-    char host[48]; /* numeric, IPv6 without brackets */
+    char host[TDM__HTTP_HOST_TEXT]; /* numeric, IPv6 without brackets */
     uint16_t port; /* 0: any free one */
     bool is_ipv6;
     bool is_loopback;
+    bool is_any; /* 0.0.0.0, [::]: all addresses of this machine */
 } tdm__http_address;
+
+/* An address without a port, in its one form: "10.0.0.1", "fd00::1". ERR_INVAL. */
+tdm_status tdm__http_host_parse(const char *text, char out[TDM__HTTP_HOST_TEXT], tdm_error *err);
 
 /* "127.0.0.1:8420", "[::1]:8420", "localhost:8420" (the IPv4 one). ERR_INVAL. */
 tdm_status tdm__http_address_parse(const char *text, tdm__http_address *out, tdm_error *err);
@@ -71,10 +79,19 @@ tdm_status tdm__http_address_parse(const char *text, tdm__http_address *out, tdm
 /* Opens the socket; a->port becomes the real one. ERR_BUSY when somebody else has the port. */
 tdm_status tdm__http_server_listen(tdm__http_server *s, tdm__http_address *a, tdm_error *err);
 
+/* What holds for connections that are opened from now on; of the others only the times change. tls (NULL: none) is
+ * borrowed until the next call; connections under an older one live on. */
+void tdm__http_server_configure(tdm__http_server *s, const tdm__http_server_options *o, tdm__tls *tls);
+
 /* Takes no new connections, closes the idle ones, and closes the others after their present answer. */
 void tdm__http_server_drain(tdm__http_server *s);
 
 size_t tdm__http_server_n_connections(const tdm__http_server *s);
+
+/* Connections that were closed before a byte of theirs was read: too many were open, or the address was none of those
+ * that are taken. */
+uint64_t tdm__http_server_n_turned_away(const tdm__http_server *s);
+uint64_t tdm__http_server_n_handshakes_failed(const tdm__http_server *s);
 
 /* ---- answering ---- */
 
@@ -100,8 +117,9 @@ void tdm__http_abort(tdm__http_conn *c);
 /* After this answer the connection closes. Before respond or begin. */
 void tdm__http_conn_close_after(tdm__http_conn *c);
 
-/* The request of the present exchange, from its head on. */
+/* The request of the present exchange, from its head on, and how long ago that head was whole. */
 const tdm__http_request *tdm__http_conn_request(const tdm__http_conn *c);
+double tdm__http_conn_age_ms(const tdm__http_conn *c);
 
 /* What the handler keeps for the exchange; NULL at its begin. */
 void *tdm__http_conn_data(const tdm__http_conn *c);
