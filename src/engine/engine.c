@@ -43,6 +43,7 @@ static tdm_status estimate(const tdm__model *m, const tdm__engine_options *o, td
     uint64_t slot_scratch = m->hp.n_vocab * sizeof(float) + o->n_ctx * sizeof(int32_t) + sizeof(tdm__slot);
     uint64_t shared = tdm__forward_bytes(m, rows_max(o), o->n_ctx, o->n_threads) +
                       tdm__sampler_bytes(m->hp.n_vocab) + rows_max(o) * sizeof(tdm__row) + sizeof(tdm__engine);
+    out->job_bytes = tdm__job_bytes(o->n_ctx) * (o->n_slots + o->n_queue); /* below 2^32 jobs of some MiB */
     if (!tdm__mul_u64(tdm__kv_bytes(m, o->n_ctx), o->n_slots, &out->kv_bytes) ||
         !tdm__mul_u64(slot_scratch, o->n_slots, &slot_scratch) ||
         !tdm__add_u64(slot_scratch, shared, &out->scratch_bytes))
@@ -66,11 +67,12 @@ static tdm_status check_memory(const tdm__model *m, const tdm__engine_options *o
     uint64_t have = tdm__memory_available(), sum;
     if (o->memory_bytes_max > 0 && o->memory_bytes_max < have)
         have = o->memory_bytes_max;
-    if (!tdm__add_u64(need.kv_bytes, need.scratch_bytes, &sum) || sum > have)
+    uint64_t beside = need.scratch_bytes + need.job_bytes;
+    if (!tdm__add_u64(need.kv_bytes, beside, &sum) || sum > have)
         TDM_FAIL(err, TDM_ERR_LIMIT,
                  "%zu sequences of %zu positions need %.1f MiB of memory (%.1f of them caches), %.1f MiB may be taken: "
                  "lower -c or --parallel",
-                 o->n_slots, o->n_ctx, (double)need.kv_bytes / 1048576 + (double)need.scratch_bytes / 1048576,
+                 o->n_slots, o->n_ctx, (double)need.kv_bytes / 1048576 + (double)beside / 1048576,
                  (double)need.kv_bytes / 1048576, (double)have / 1048576);
     return TDM_OK;
 }
@@ -166,4 +168,8 @@ void tdm__engine_get_stats(tdm__engine *e, tdm__engine_stats *out)
     pthread_mutex_lock(&e->mutex);
     *out = e->stats;
     pthread_mutex_unlock(&e->mutex);
+    for (size_t p = 0; p < TDM__N_PRIORITIES; p++) {
+        out->n_running += out->n_running_of[p];
+        out->n_queued += out->n_queued_of[p];
+    }
 }

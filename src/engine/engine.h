@@ -1,10 +1,11 @@
 /* engine.h - one model serving several sequences at once on one thread that owns them all.
  *
  * Callers on any thread submit jobs (token ids in, text events out); a bounded queue refuses what it cannot hold.
- * The engine's thread keeps n_slots sequences, each with its KV cache and the tokens in it; a job gets the free slot
- * that shares the longest prefix with its prompt, and only the rest is computed. Each turn of the loop is one batch:
- * the next token of every running answer, and a chunk of waiting prompts. Rows do not influence each other
- * (forward.h), so an answer has the same bits alone and in company. Raw text of a model: no policy here.
+ * The engine's thread keeps n_slots sequences, each with its KV cache and the tokens in it. What a prompt shares with
+ * any of them is not computed again. Each turn of the loop is one batch: the next token of every running answer, and
+ * as many rows of prompts as its time allows, of the app that has had least. Rows do not influence each other
+ * (forward.h), so an answer has the same bits alone and in company, whatever waited for whom. Raw text of a model: no
+ * policy here.
  */
 #ifndef TDM_ENGINE_ENGINE_H
 #define TDM_ENGINE_ENGINE_H
@@ -39,10 +40,12 @@ enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536, TDM__APP_NAME_MAX = 64 };
 typedef struct tdm__engine_memory {
     uint64_t kv_bytes;
     uint64_t scratch_bytes; /* forward pass, logits, samplers, token histories */
+    uint64_t job_bytes;     /* as many jobs as may run and wait, each as long as the context: taken at submit, what an
+                               evicted one keeps included, and given back at their ends */
 } tdm__engine_memory;
 
-/* The sum of what create will take, under the defaults that it would choose. ERR_INVAL, and ERR_LIMIT for a context
- * beyond what the model was trained for. */
+/* What create will take, and jobs after it, under the defaults that it would choose. ERR_INVAL, and ERR_LIMIT for a
+ * context beyond what the model was trained for. */
 tdm_status tdm__engine_estimate(const tdm__model *m, const tdm__engine_options *o, tdm__engine_memory *out,
                                 tdm_error *err);
 
@@ -80,6 +83,7 @@ typedef struct tdm__job_timings {
     double queue_ms;        /* until it got a slot */
     double prompt_ms;       /* from there to the first token */
     double decode_ms;       /* from there to the end */
+    double max_gap_ms;      /* the longest time between two tokens, waits of evicted background work included */
 } tdm__job_timings;
 
 typedef enum tdm__job_event_kind {
@@ -100,13 +104,15 @@ typedef struct tdm__job_event {
 /* Called on the engine's thread; must not block and not call the engine except tdm__job_cancel. */
 typedef void (*tdm__job_fn)(void *user, const tdm__job_event *ev);
 
-/* Somebody waits for a foreground answer. Background work runs only while there is none of the foreground. */
+/* Somebody waits for a foreground answer. Background work runs only while there is none of the foreground: else it
+ * stands still, or gives its slot up and is computed again later. Its events go on as if nothing had been. */
 typedef enum tdm__priority { TDM__FOREGROUND = 0, TDM__BACKGROUND } tdm__priority;
+enum { TDM__N_PRIORITIES = 2 };
 
 typedef struct tdm__job_params {
     const int32_t *prompt; /* copied; 1 .. n_ctx - 1 ids of the vocabulary */
     size_t n_prompt;
-    size_t n_public;       /* so many first tokens hold no user's text: what was computed for them may serve any app;
+    size_t n_public;       /* at most n_prompt; so many first tokens hold no user's text: what was computed for them may serve any app;
                               all behind them serves the same app only, as time would tell one app of another's text */
     const char *app;       /* who asks, at most TDM__APP_NAME_MAX bytes, copied; apps share the engine fairly; NULL: "" */
     tdm__priority priority;
@@ -123,8 +129,9 @@ typedef struct tdm__job_params {
 tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
                               tdm_error *err);
 
-/* From any thread, any number of times until destroy. The engine notices a running job's within a layer: the batch in
- * work is given up and computed again without it; one queued is dropped at the next batch. */
+/* From any thread, any number of times until destroy. The engine notices a running job's within a layer, gives the
+ * batch in work up and computes it again without that job; but a batch that carries another one's next token runs to
+ * its end, it is a short one. A job that waits is dropped at the next batch. */
 void tdm__job_cancel(tdm__job *j);
 
 /* Gives the handle back: waits until DONE was delivered and its call returned; not from inside an event. The engine may
@@ -133,7 +140,14 @@ void tdm__job_destroy(tdm__job **j);
 
 typedef struct tdm__engine_stats {
     size_t n_slots, n_running, n_queued;
-    uint64_t n_jobs_done, n_prompt_tokens, n_generated_tokens;
+    size_t n_running_of[TDM__N_PRIORITIES], n_queued_of[TDM__N_PRIORITIES]; /* by priority; evicted ones are queued */
+    uint64_t n_jobs_done;
+    uint64_t n_prompt_tokens;    /* computed, again for those that were evicted */
+    uint64_t n_generated_tokens;
+    uint64_t n_rows_reused;      /* tokens that needed not be computed: found in the slot, or copied from another */
+    uint64_t n_evictions;
+    double turn_ms;              /* moving average of turns with work */
+    double decode_turn_ms;       /* of those that carried nothing but next tokens */
 } tdm__engine_stats;
 
 void tdm__engine_get_stats(tdm__engine *e, tdm__engine_stats *out); /* any thread */

@@ -38,6 +38,13 @@ static tdm_status check_params(const tdm__engine *e, const tdm__job_params *p, t
         if (p->prompt[i] < 0 || (size_t)p->prompt[i] >= e->model->hp.n_vocab)
             TDM_FAIL(err, TDM_ERR_INVAL, "token %zu of the prompt has id %d, the vocabulary ends at %zu", i,
                      (int)p->prompt[i], e->model->hp.n_vocab - 1);
+    if (p->n_public > p->n_prompt)
+        TDM_FAIL(err, TDM_ERR_INVAL, "the first %zu tokens are said to be public, the prompt has %zu", p->n_public,
+                 p->n_prompt);
+    if (p->app && strnlen(p->app, TDM__APP_NAME_MAX + 1) > TDM__APP_NAME_MAX)
+        TDM_FAIL(err, TDM_ERR_INVAL, "the name of the app is longer than %d bytes", TDM__APP_NAME_MAX);
+    if (p->priority != TDM__FOREGROUND && p->priority != TDM__BACKGROUND)
+        TDM_FAIL(err, TDM_ERR_INVAL, "priority is %d, allowed are 0 (foreground) and 1 (background)", (int)p->priority);
     if (p->n_top_logprobs < -1 || p->n_top_logprobs > TDM__TOP_LOGPROBS_MAX)
         TDM_FAIL(err, TDM_ERR_INVAL, "top_logprobs is %d, allowed are 0 to %d", p->n_top_logprobs,
                  TDM__TOP_LOGPROBS_MAX);
@@ -49,29 +56,44 @@ static void free_job(tdm__job *j)
 {
     pthread_cond_destroy(&j->ended);
     pthread_mutex_destroy(&j->mutex);
-    tdm__free(j->prompt);
+    tdm__free(j->tokens);
     tdm__free(j);
 }
 
-static tdm__job *create_job(const tdm__job_params *p, tdm__job_fn fn, void *user)
+size_t tdm__job_bytes(size_t n_tokens) { return sizeof(tdm__job) + n_tokens * sizeof(int32_t); }
+
+/* What an eviction keeps is reserved now, so that the engine's thread takes no memory for it. */
+static size_t tokens_kept(const tdm__engine *e, const tdm__job_params *p)
+{
+    size_t n_max = p->max_tokens > 0 ? p->max_tokens : e->n_ctx;
+    return p->priority == TDM__FOREGROUND ? p->n_prompt : p->n_prompt + tdm__min_size(n_max, e->n_ctx - p->n_prompt);
+}
+
+static tdm__job *create_job(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user)
 {
     tdm__job *j = tdm__calloc(1, sizeof *j);
-    int32_t *prompt = tdm__malloc(p->n_prompt * sizeof *prompt);
-    if (!j || !prompt) {
+    int32_t *tokens = tdm__malloc(tokens_kept(e, p) * sizeof *tokens);
+    if (!j || !tokens) {
         tdm__free(j);
-        tdm__free(prompt);
+        tdm__free(tokens);
         return NULL;
     }
-    memcpy(prompt, p->prompt, p->n_prompt * sizeof *prompt);
+    memcpy(tokens, p->prompt, p->n_prompt * sizeof *tokens);
     *j = (tdm__job){.fn = fn,
                     .user = user,
-                    .prompt = prompt,
+                    .priority = p->priority,
+                    .n_public = p->n_public,
+                    .tokens = tokens,
+                    .n_tokens = p->n_prompt,
                     .n_prompt = p->n_prompt,
                     .max_tokens = p->max_tokens > 0 ? p->max_tokens : SIZE_MAX,
                     .sampling = p->sampling,
                     .n_top_logprobs = p->n_top_logprobs,
                     .ignore_end = p->ignore_end,
+                    .interrupt = &e->queue_interrupt,
                     .submitted_ns = tdm__clock_ns()};
+    if (p->app)
+        memcpy(j->app, p->app, strlen(p->app));
     tdm__text_stream_init(&j->text, p->stops, p->n_stops);
     pthread_mutex_init(&j->mutex, NULL);
     pthread_cond_init(&j->ended, NULL);
@@ -82,7 +104,7 @@ tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job
                               tdm_error *err)
 {
     TDM_TRY(check_params(e, p, err));
-    tdm__job *j = create_job(p, fn, user);
+    tdm__job *j = create_job(e, p, fn, user);
     if (!j)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a job of %zu tokens", p->n_prompt);
 
@@ -90,13 +112,15 @@ tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job
     bool busy = e->n_jobs >= e->n_jobs_max;
     if (!busy) {
         *out = j; /* before the engine can see it: DONE may come before this returns */
-        if (e->queue_last)
-            e->queue_last->next = j;
+        if (e->inbox_last)
+            e->inbox_last->next = j;
         else
-            e->queue_first = j;
-        e->queue_last = j;
+            e->inbox_first = j;
+        e->inbox_last = j;
         e->n_jobs++;
-        e->stats.n_queued++;
+        e->stats.n_queued_of[p->priority]++;
+        if (p->priority == TDM__FOREGROUND && e->is_background_batch)
+            atomic_store(&e->interrupt, true);
         pthread_cond_signal(&e->work);
     }
     pthread_mutex_unlock(&e->mutex);

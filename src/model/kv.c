@@ -1,7 +1,9 @@
 /* kv.c - one zeroed block for the caches of all layers. Pages that no position has touched cost no memory. */
 #include "model/kv.h"
 
+#include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -27,7 +29,10 @@ size_t tdm__kv_bytes(const tdm__model *m, size_t n_ctx)
 tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_error *err)
 {
     const tdm__hparams *hp = &m->hp;
-    *kv = (tdm__kv){.n_layers = hp->n_layers, .capacity = capacity_for(n_ctx)};
+    *kv = (tdm__kv){.n_layers = hp->n_layers,
+                    .n_kv_heads = hp->n_kv_heads,
+                    .head_dim = hp->head_dim,
+                    .capacity = capacity_for(n_ctx)};
     kv->layers = tdm__calloc(hp->n_layers, sizeof kv->layers[0]);
     kv->memory = tdm__calloc(1, tdm__kv_bytes(m, n_ctx));
     if (!kv->layers || !kv->memory) {
@@ -47,4 +52,19 @@ void tdm__kv_fini(tdm__kv *kv)
     tdm__free(kv->layers);
     tdm__free(kv->memory);
     *kv = (tdm__kv){0};
+}
+
+/* Tiles of keys and the values of the same positions are runs of the same length: head_dim numbers a position. */
+void tdm__kv_copy(tdm__kv *to, const tdm__kv *from, size_t begin, size_t end)
+{
+    assert(begin <= end && end <= to->capacity && end <= from->capacity && to->head_dim == from->head_dim);
+    size_t first = begin / TDM__KV_TILE * TDM__KV_TILE, behind = tdm__align_up(end, TDM__KV_TILE);
+    size_t bytes = (behind - first) * to->head_dim * sizeof(uint16_t);
+    for (size_t l = 0; l < to->n_layers; l++)
+        for (size_t h = 0; h < to->n_kv_heads; h++) {
+            size_t to_at = (h * to->capacity + first) * to->head_dim;
+            size_t from_at = (h * from->capacity + first) * from->head_dim;
+            memcpy(to->layers[l].k + to_at, from->layers[l].k + from_at, bytes);
+            memcpy(to->layers[l].v + to_at, from->layers[l].v + from_at, bytes);
+        }
 }

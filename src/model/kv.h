@@ -13,7 +13,7 @@
 
 typedef struct tdm__kv {
     tdm__kv_layer *layers; /* [n_layers] */
-    size_t n_layers;
+    size_t n_layers, n_kv_heads, head_dim;
     size_t capacity; /* positions, a multiple of TDM__KV_TILE */
     void *memory;
 } tdm__kv;
@@ -23,5 +23,10 @@ size_t tdm__kv_bytes(const tdm__model *m, size_t n_ctx);
 
 tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_error *err);
 void tdm__kv_fini(tdm__kv *kv);
+
+/* Positions begin .. end - 1 of one sequence's cache into another's of the same model, where `to` holds the positions
+ * before them already and both sequences have the same tokens up to end. Whole tiles are copied: what `to` holds behind
+ * end is not valid afterwards. begin <= end <= both capacities. */
+void tdm__kv_copy(tdm__kv *to, const tdm__kv *from, size_t begin, size_t end);
 
 #endif

@@ -1,0 +1,76 @@
+/* turn_pace.c - what undisturbed turns cost, and one division.
+ *
+ * Other processes can make a turn longer and nothing makes it shorter. So the cost of a turn without prompts follows a
+ * shorter one at once and a longer one slowly; it errs towards short turns. What a row adds is a difference of two
+ * turns, either of which may be disturbed: an average.
+ */
+#include "engine/turn_pace.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+#include "base/checked.h"
+
+enum {
+    MEASURED_ENOUGH = 2,
+    RISE_PERCENT = 125,   /* of what was known, a measurement: contexts grow slowly */
+    WEIGHT = 4,           /* a new value of the average counts 1 / WEIGHT */
+    OUTLIER_PERCENT = 200 /* of what was known: so much a single one counts at most */
+};
+
+static uint64_t at_most_percent(uint64_t value, uint64_t known, uint64_t percent)
+{
+    uint64_t most = known * percent / 100 + 1;
+    return value < most ? value : most;
+}
+
+static uint64_t average(uint64_t known, uint64_t value)
+{
+    if (known == 0)
+        return value > 0 ? value : 1;
+    uint64_t sum = known * (WEIGHT - 1) + at_most_percent(value, known, OUTLIER_PERCENT);
+    return (sum + WEIGHT - 1) / WEIGHT;
+}
+
+static bool knows_decode(const tdm__pace *p, size_t n_streams)
+{
+    return p->n_measured[n_streams] >= MEASURED_ENOUGH && p->n_turns - p->measured_at[n_streams] < TDM__PACE_REFRESH;
+}
+
+size_t tdm__pace_prompt_rows(const tdm__pace *p, size_t n_streams, size_t n_max)
+{
+    assert(n_streams <= TDM__SLOTS_MAX);
+    if (n_streams == 0)
+        return n_max;
+    if (!knows_decode(p, n_streams))
+        return 0;
+    if (p->row_ns == 0)
+        return tdm__min_size(TDM__PACE_ROWS_MIN, n_max);
+    uint64_t spare_ns = p->decode_ns[n_streams] * (TDM__PACE_LIMIT_PERCENT - 100) / 100;
+    size_t n = (size_t)(spare_ns / p->row_ns);
+    return tdm__min_size(tdm__max_size(n, TDM__PACE_ROWS_MIN), n_max);
+}
+
+static void learn_decode(tdm__pace *p, size_t n_streams, uint64_t ns)
+{
+    bool is_first = p->n_measured[n_streams] == 0;
+    if (p->n_measured[n_streams] < MEASURED_ENOUGH)
+        p->n_measured[n_streams]++;
+    p->decode_ns[n_streams] = is_first ? ns : at_most_percent(ns, p->decode_ns[n_streams], RISE_PERCENT);
+    p->measured_at[n_streams] = p->n_turns;
+}
+
+void tdm__pace_learn(tdm__pace *p, size_t n_streams, size_t n_prompt_rows, uint64_t ns)
+{
+    assert(n_streams <= TDM__SLOTS_MAX);
+    p->n_turns++;
+    if (n_prompt_rows == 0) {
+        if (n_streams > 0)
+            learn_decode(p, n_streams, ns);
+    } else if (n_streams > 0) {
+        uint64_t decode_ns = p->decode_ns[n_streams];
+        p->row_ns = average(p->row_ns, ns > decode_ns ? (ns - decode_ns) / n_prompt_rows : 0);
+    } else if (p->row_ns == 0) {
+        p->row_ns = average(0, ns / n_prompt_rows); /* a first guess, from prompts alone */
+    }
+}
