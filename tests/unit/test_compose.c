@@ -424,7 +424,7 @@ static tdm_status go_on_after_a_change(play *p, tdm__request *r, tdm_error *err)
     (void)p;
     TDM_TRY(tdm__compose_release(r, 0, TDM_STR("one "), err));
     device_world_set_market(&world, "US", "  rewrite:\n", "  rewrite:\n    kill: true\n");
-    trust_maker_publish(&world.maker);
+    trust_maker_advance(&world.maker);
     tdm__trust_fault fault;
     assert_int_equal(device_world_put(&world, device, &fault, NULL), TDM_OK);
     return tdm__compose_release(r, 0, TDM_STR("two"), err);
