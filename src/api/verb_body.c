@@ -84,7 +84,7 @@ static bool wrong_name(const verb_field *f, const char *names, tdm__api_error *e
 
 static bool read_style(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm__api_error *e)
 {
-    tdm__str name;
+    tdm__str name = {0};
     if (!read_string(f, v, &name, e))
         return false;
     b->ask.style = tdm__style_from(name);
@@ -94,7 +94,7 @@ static bool read_style(const verb_field *f, const json_t *v, tdm__verb_body *b, 
 
 static bool read_kind(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm__api_error *e)
 {
-    tdm__str name;
+    tdm__str name = {0};
     if (!read_string(f, v, &name, e))
         return false;
     b->ask.kind = tdm__kind_from(name);
@@ -103,7 +103,7 @@ static bool read_kind(const verb_field *f, const json_t *v, tdm__verb_body *b, t
 
 static bool read_source(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm__api_error *e)
 {
-    tdm__str name;
+    tdm__str name = {0};
     if (!read_string(f, v, &name, e))
         return false;
     b->ask.source = tdm__source_from(name);
@@ -112,7 +112,7 @@ static bool read_source(const verb_field *f, const json_t *v, tdm__verb_body *b,
 
 static bool read_lang(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm__api_error *e)
 {
-    tdm__str tag;
+    tdm__str tag = {0};
     if (!read_string(f, v, &tag, e))
         return false;
     b->ask.language = tag.ptr;
@@ -148,7 +148,7 @@ static bool read_stream(const verb_field *f, const json_t *v, tdm__verb_body *b,
 
 static bool read_priority(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm__api_error *e)
 {
-    tdm__str name;
+    tdm__str name = {0};
     if (!read_string(f, v, &name, e))
         return false;
     b->ask.priority = tdm__str_eq(name, TDM_STR("background")) ? TDM__BACKGROUND : TDM__FOREGROUND;
@@ -158,7 +158,7 @@ static bool read_priority(const verb_field *f, const json_t *v, tdm__verb_body *
 
 static bool read_model(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm__api_error *e)
 {
-    tdm__str name;
+    tdm__str name = {0};
     if (!read_string(f, v, &name, e))
         return false;
     b->model = name.ptr;

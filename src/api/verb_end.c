@@ -28,10 +28,10 @@ void tdm__verb_end_from(const tdm__verb_event *done, tdm__verb_end *out)
 }
 
 /* A failure on the way: the text did not fit, or the model's answers did not pass the verb's checks, or worse. */
-static void refuse_failed(const tdm_error *err, tdm__api_error *e)
+static void refuse_failed(const tdm_error *err, const char *param, tdm__api_error *e)
 {
     switch (err->code) {
-    case TDM_ERR_LIMIT: tdm__api_refuse(e, 400, "text_too_long", "text", "%s", err->msg); return;
+    case TDM_ERR_LIMIT: tdm__api_refuse(e, 400, "text_too_long", param, "%s", err->msg); return;
     case TDM_ERR_UNSUPPORTED: tdm__api_refuse(e, 400, "language_not_supported", "lang", "%s", err->msg); return;
     case TDM_ERR_FORMAT: tdm__api_refuse(e, 422, "no_good_answer", NULL, "%s", err->msg); return;
     case TDM_ERR_CANCELLED: tdm__api_refuse(e, 503, "cancelled", NULL, "%s", err->msg); return;
@@ -39,8 +39,9 @@ static void refuse_failed(const tdm_error *err, tdm__api_error *e)
     }
 }
 
-bool tdm__verb_end_refusal(const tdm__verb_end *end, tdm__api_error *e)
+bool tdm__verb_end_refusal(const tdm__verb_end *end, const tdm__verb_ask *ask, tdm__api_error *e)
 {
+    const char *param = ask->n_messages > 0 ? "messages" : "text";
     switch (end->end) {
     case TDM__END_ANSWERED: return false;
     case TDM__END_OFF: tdm__api_refuse(e, 403, "feature_off", NULL, "%s", end->sentence); break;
@@ -49,13 +50,13 @@ bool tdm__verb_end_refusal(const tdm__verb_end *end, tdm__api_error *e)
                         "the market gives this feature to a partner, and a verb asks this device's own model only");
         break;
     case TDM__END_STOPPED_BY_SCREEN:
-        tdm__api_refuse(e, 400, "content_filter", end->reason == TDM__REASON_SCREEN_INPUT ? "text" : NULL,
+        tdm__api_refuse(e, 400, "content_filter", end->reason == TDM__REASON_SCREEN_INPUT ? param : NULL,
                         "the %s has a term that the market's pack stops",
                         end->reason == TDM__REASON_SCREEN_INPUT ? "text" : "answer");
         break;
     case TDM__END_CANCELLED: tdm__api_refuse(e, 503, "cancelled", NULL, "the answer was cancelled"); break;
     case TDM__END_NONE:
-    case TDM__END_FAILED: refuse_failed(&end->error, e); break;
+    case TDM__END_FAILED: refuse_failed(&end->error, param, e); break;
     }
     if (end->reason != TDM__REASON_NONE)
         e->reason = tdm__reason_name(end->reason);

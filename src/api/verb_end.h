@@ -23,7 +23,7 @@ typedef struct tdm__verb_end {
 void tdm__verb_end_from(const tdm__verb_event *done, tdm__verb_end *out);
 
 /* True with a refusal in *e for every end but an answer. */
-bool tdm__verb_end_refusal(const tdm__verb_end *end, tdm__api_error *e);
+bool tdm__verb_end_refusal(const tdm__verb_end *end, const tdm__verb_ask *ask, tdm__api_error *e);
 
 /* Why ask was not even begun: err is tdm__verb_start's. */
 void tdm__verb_start_refusal(const tdm__verb_ask *ask, const tdm_error *err, const tdm__service_status *s,

@@ -212,7 +212,7 @@ static void answer_result(tdm__verbing *v)
 static void answer_end(tdm__verbing *v)
 {
     tdm__api_error e;
-    if (tdm__verb_end_refusal(&v->inbox.end, &e))
+    if (tdm__verb_end_refusal(&v->inbox.end, &v->body.ask, &e))
         answer_refusal(v, &e);
     else
         answer_result(v);
@@ -246,8 +246,8 @@ static bool find_verb(const tdm__http_request *q, tdm__verb *out, tdm__api_error
     tdm__nearest near = {.wanted = name.ptr, .wanted_len = name.len};
     for (tdm__verb v = TDM__VERB_PROOFREAD; v <= TDM__VERB_PRIORITISE; v++)
         tdm__nearest_offer(&near, tdm__verb_name(v));
-    return tdm__api_refuse(e, 404, "not_found", NULL, "there is no verb of that name%s%s", near.best ? "; is meant: " : "",
-                           near.best ? near.best : "");
+    return tdm__api_refuse(e, 404, "not_found", NULL, "there is no verb of that name%s%s%s", near.best ? "; is " : "",
+                           near.best ? near.best : "", near.best ? " meant?" : "");
 }
 
 /* A model that is not here yet is the spine's to refuse: off comes before "not yet". */

@@ -1,11 +1,12 @@
 /* assistant_turn.c - see assistant_turn.h. Each event becomes one object {"event":..,"data":..} in a queue; the
- * caller's thread writes them. A text that a partner sent cannot steer a terminal: control characters become '?'. */
+ * caller's thread writes them. */
 #include "cli/assistant_turn.h"
 
 #include <pthread.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/command.h"
 #include "os/clock.h"
 
 enum { TEXT_BYTES_MAX = 16 << 20, LOOK_MS = 50 };
@@ -61,18 +62,6 @@ static const char *get(const json_t *o, const char *key)
     return z ? z : "";
 }
 
-static void put_text(const tdm__assistant_view *v, const char *text, size_t len)
-{
-    if (!v->is_terminal) {
-        fwrite(text, 1, len, v->out);
-        return;
-    }
-    for (size_t i = 0; i < len; i++) {
-        const unsigned char c = (unsigned char)text[i];
-        putc((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : c, v->out);
-    }
-}
-
 static void show_text(tdm__assistant_turn *t, const json_t *data, const tdm__assistant_view *v)
 {
     const json_t *text = json_object_get(data, "text");
@@ -80,7 +69,7 @@ static void show_text(tdm__assistant_turn *t, const json_t *data, const tdm__ass
         tdm__buf_append(&t->answer, json_string_value(text), json_string_length(text));
     if (v->json)
         return;
-    put_text(v, json_string_value(text), json_string_length(text));
+    tdm__command_put_text(v->out, json_string_value(text), json_string_length(text), v->is_terminal);
     t->line_is_open = true;
 }
 

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cli/assistant_turn.h"
 #include "cli/command.h"
+#include "cli/local_service.h"
 #include "cli/model_bring.h"
 #include "os/heap.h"
 
@@ -30,8 +31,7 @@ typedef struct talk {
     const char *model, *record, *prompt, *partner, *consent, *language;
     size_t n_max;
     tdm__consent_answer answer; /* --consent */
-    tdm__device *device;
-    tdm__service *service;
+    tdm__local_service local;
     tdm__assistant *assistant;
     json_t *messages;
     tdm__assistant_view view;
@@ -176,34 +176,13 @@ static int converse(talk *k)
     return code;
 }
 
-/* What the model is called to people: never a path. */
-static tdm_status name_model(const talk *k, char *name, size_t cap, tdm_error *err)
-{
-    tdm__bring b = {.common = &k->common, .model = k->model};
-    tdm_status s = tdm__bring_choose(&b, err);
-    snprintf(name, cap, "%s", b.name);
-    tdm__bring_fini(&b);
-    return s;
-}
-
 static tdm_status load(talk *k, tdm_error *err)
 {
-    char path[1024], name[TDM__CATALOGUE_NAME_MAX + 1];
-    TDM_TRY(tdm__command_model_path(&k->common, k->model, path, sizeof path, err));
-    TDM_TRY(name_model(k, name, sizeof name, err));
     k->messages = json_array();
     if (!k->messages)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a conversation");
-    if (!k->common.quiet && !k->common.json)
-        fprintf(stderr, "loading %s\n", k->model);
-    const tdm__engine_options o = {.n_threads = (int)k->common.n_threads,
-                                   .isa_max = k->common.isa_max,
-                                   .n_ctx = k->common.n_ctx,
-                                   .n_slots = k->common.n_parallel};
-    TDM_TRY(tdm__device_open(k->common.home.state, k->record, &k->device, err));
-    TDM_TRY(tdm__service_create(k->device, &k->service, err));
-    TDM_TRY(tdm__service_load(k->service, path, name, &o, err));
-    return tdm__assistant_create(k->service, k->device, &k->assistant, err);
+    TDM_TRY(tdm__local_service_open(&k->common, k->model, k->record, 0, &k->local, err));
+    return tdm__assistant_create(k->local.service, k->local.device, &k->assistant, err);
 }
 
 static int run(talk *k)
@@ -254,8 +233,7 @@ int tdm__cmd_assistant(int argc, char **argv)
         return tdm__command_usage("assistant", "--lang is %s, en or zh is needed", k.language);
     code = run(&k);
     tdm__assistant_destroy(k.assistant);
-    tdm__service_destroy(k.service);
-    tdm__device_close(k.device);
+    tdm__local_service_close(&k.local);
     json_decref(k.messages);
     return code;
 }

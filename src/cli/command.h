@@ -9,9 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "os/cpu.h"
 #include "tandem/status.h"
+
+#define TDM__MODEL_DEFAULT "qwen2.5-coder-0.5b" /* of a command that is given none */
 
 typedef enum tdm__exit {
     TDM__EXIT_DONE = 0,
@@ -79,6 +82,9 @@ int tdm__command_fail(const char *command, const tdm_error *err);
 /* Prints the document on stdout and gives the reference back; NULL is a lack of memory. */
 int tdm__command_print_json(const char *command, json_t *root);
 
+/* Writes text that a model or a partner made. It cannot steer a terminal: control characters become '?' there. */
+void tdm__command_put_text(FILE *out, const char *text, size_t len, bool is_terminal);
+
 /* Prints one line about a wrong call and gives TDM__EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int tdm__command_usage(const char *command, const char *fmt, ...);
 
@@ -110,6 +116,7 @@ int tdm__cmd_chat(int argc, char **argv);
 int tdm__cmd_assistant(int argc, char **argv);
 int tdm__cmd_consent(int argc, char **argv);
 int tdm__cmd_serve(int argc, char **argv);
+int tdm__cmd_verb(int argc, char **argv); /* argv[0] is the verb's name */
 int tdm__cmd_keygen(int argc, char **argv);
 int tdm__cmd_desk(int argc, char **argv);
 int tdm__cmd_device(int argc, char **argv);

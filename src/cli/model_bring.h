@@ -11,8 +11,6 @@
 #include "net/catalogue.h"
 #include "request/request.h"
 
-#define TDM__MODEL_DEFAULT "qwen2.5-coder-0.5b"
-
 enum { TDM__BRING_SLOTS = 4, TDM__BRING_SLOTS_MAX = 256, TDM__BRING_QUEUE = 64, TDM__BRING_QUEUE_MAX = 4096 };
 
 typedef struct tdm__bring {
