@@ -209,12 +209,23 @@ static tdm__http_progress check_length(tdm__http_parse *p)
     return TDM__HTTP_HEAD_READ;
 }
 
+/* RFC 9112, 3: method, target and version stand one space apart. The packaged grammar takes any number. */
+static bool is_spaced_once(tdm__str head)
+{
+    size_t n_spaces = 0;
+    for (size_t i = 0; i < head.len && head.ptr[i] != '\r'; i++)
+        n_spaces += head.ptr[i] == ' ' || head.ptr[i] == '\t';
+    return n_spaces == 2;
+}
+
 static tdm__http_progress check_head(tdm__http_parse *p)
 {
     tdm__http_request *q = &p->request;
     if (p->parser.http_major != 1 || p->parser.http_minor > 1)
         return REFUSE(p, 505, "HTTP/%d.%d is not spoken here, only HTTP/1.1 and 1.0", p->parser.http_major,
                       p->parser.http_minor);
+    if (!is_spaced_once(tdm__buf_str(&p->head)))
+        return REFUSE(p, 400, "the request's line must have one space on each side of its target");
     q->minor_1 = p->parser.http_minor == 1;
     const char *space = memchr(p->head.ptr, ' ', p->head.len);
     q->method_name = (tdm__str){p->head.ptr, space ? (size_t)(space - p->head.ptr) : 0};

@@ -125,6 +125,10 @@ static void loose_lines_are_refused(void **state)
     assert_int_equal(OUTCOME("GET / HTTP/1.1\r\n\r\n"), 400);
     assert_int_equal(OUTCOME("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
     assert_int_equal(OUTCOME("GET / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\n\r\n"), 417);
+    assert_int_equal(OUTCOME("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+    assert_int_equal(OUTCOME("GET /  HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+    assert_int_equal(OUTCOME("GET /\tHTTP/1.1\r\nHost: a\r\n\r\n"), 505);
+    assert_int_equal(OUTCOME("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"), 400);
 }
 
 static void everything_is_bounded(void **state)
