@@ -83,6 +83,8 @@ CASES = [
         {"docs/f/a.md": "\n", "README.md": "[f](docs/f) [m](docs/ARCHITECTURE.md)\n"},
     ),
     ("unique_names", {"src/os/a.c": "\n", "tests/a.c": "\n"}, {"src/os/a.c": "\n", "tests/b.c": "\n"}),
+    ("unique_names", {"include/tandem/a.h": "\n", "include/tandem/b/a.h": "\n"},
+     {"include/tandem/a.h": "\n", "src/os/a.h": "\n"}),
     ("header_guards", {"src/os/a.h": "int a;\n"}, {"src/os/a.h": "#ifndef TDM_OS_A_H\n#define TDM_OS_A_H\n#endif\n"}),
     ("header_guards", {"src/os/a.h": "#ifndef A_H\n#define B_H\n#endif\n"}, {}),
     (

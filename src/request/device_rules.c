@@ -1,5 +1,4 @@
 /* device_rules.c - building the set of rules in force out of what is installed, and lending it to requests. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
