@@ -1,7 +1,8 @@
 /* device_json.c - what the device says about itself and its features, for pages and programs.
  *
  * A feature's state is not stored anywhere: it is what a decision of this moment would come to, so it cannot disagree
- * with one.
+ * with one. What this program cannot do with a decision counts too: a feature that is not built is off whatever the
+ * policy says, and one that only this device's model answers is not on because a partner could.
  */
 #include <string.h>
 
@@ -10,9 +11,17 @@
 #include "os/clock.h"
 #include "request/device_internal.h"
 
+typedef struct feature_kind {
+    const char *name;
+    bool is_built;
+    bool asks_partners; /* else its plan's first step must be this device's own model */
+} feature_kind;
+
 /* Named here although no market may have a cell for them: then they are off, with that reason. */
-static const char *const features_known[] = {"chat",      "assistant", "proofread", "rewrite",
-                                             "summarize", "reply",     "visual"};
+static const feature_kind features_known[] = {
+    {"chat", true, false},      {"assistant", true, true}, {"proofread", true, false},  {"rewrite", true, false},
+    {"summarize", true, false}, {"reply", true, false},    {"prioritise", true, false}, {"visual", false, true},
+};
 
 enum { SENTENCE_BYTES_MAX = 1024 };
 
@@ -56,21 +65,80 @@ static json_t *partner_json(const tdm__plan_step *step)
                      p->is_emulated, "model", step->candidate->backend->model_name, "asks", step->needs_consent);
 }
 
-static json_t *feature_json(const tdm__decision *d, int percent)
+static const tdm__refusal *own_refusal(const tdm__decision *d)
 {
-    const tdm__plan_step *own = find_step(d, false), *partner = find_step(d, true);
-    const tdm__refusal *refusal = d->n_plan > 0 && !partner ? first_partner_refusal(d) : NULL;
+    for (size_t i = 0; i < d->n_refused; i++)
+        if (!d->refused[i].candidate->backend->partner)
+            return &d->refused[i];
+    return NULL;
+}
+
+/* What a page is told: a state, and the cause when there is one. */
+typedef struct feature_state {
+    const char *name;
+    const tdm__plan_step *own, *partner; /* of the plan, as far as the feature uses them */
+    bool is_other;                       /* other says why; else the decision does */
+    tdm__refusal other;
+} feature_state;
+
+static feature_state off_because(tdm__refusal other)
+{
+    const bool is_coming = other.reason == TDM__REASON_MODEL_NOT_HERE;
+    return (feature_state){.name = is_coming ? "downloading" : "off", .is_other = true, .other = other};
+}
+
+/* The own model alone: what the policy gives to a partner is nothing that this feature takes. */
+static feature_state state_of_own_only(const tdm__decision *d)
+{
+    const tdm__plan_step *partner = find_step(d, true);
+    const tdm__refusal *own = own_refusal(d);
+    const tdm__refusal not_taken = {.candidate = partner ? partner->candidate : NULL,
+                                    .reason = TDM__REASON_ROLE_NOT_BUILT};
+    if (d->plan[0].candidate->backend->partner)
+        return off_because(own ? *own : not_taken);
+    return (feature_state){
+        .name = "device_only", .own = find_step(d, false), .is_other = partner != NULL, .other = not_taken};
+}
+
+static feature_state state_of(const tdm__decision *d, const feature_kind *kind)
+{
     const bool is_coming = d->off == TDM__REASON_MODEL_NOT_HERE;
-    const char *state = is_coming ? "downloading" : d->n_plan == 0 ? "off" : partner ? "on" : "device_only";
-    const tdm__reason reason = refusal ? refusal->reason : d->off;
-    const tdm__plan_step *first = own ? own : partner;
+    if ((!kind || !kind->is_built) && (d->n_plan > 0 || is_coming))
+        return off_because((tdm__refusal){.reason = TDM__REASON_FEATURE_NOT_BUILT});
+    if (d->n_plan == 0)
+        return (feature_state){.name = is_coming ? "downloading" : "off"};
+    if (!kind->asks_partners)
+        return state_of_own_only(d);
+    const tdm__plan_step *own = find_step(d, false), *partner = find_step(d, true);
+    const tdm__refusal *refusal = partner ? NULL : first_partner_refusal(d);
+    feature_state s = {
+        .name = partner ? "on" : "device_only", .own = own, .partner = partner, .is_other = refusal != NULL};
+    if (refusal)
+        s.other = *refusal;
+    return s;
+}
+
+static json_t *feature_json(const tdm__decision *d, const feature_kind *kind, int percent)
+{
+    const feature_state s = state_of(d, kind);
+    const tdm__refusal *refusal = s.is_other ? &s.other : NULL;
+    const tdm__plan_step *first = s.own ? s.own : s.partner;
     const char *filing = first ? first->candidate->filing.id : "";
-    json_t *o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "state", state, "reason", tdm__reason_name(reason), "text",
+    json_t *o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "state", s.name, "reason",
+                          tdm__reason_name(refusal ? refusal->reason : d->off), "text",
                           sentence_json(d, refusal, "en"), "text_zh", sentence_json(d, refusal, "zh"), "partner",
-                          partner_json(partner), "filing", *filing ? json_string(filing) : json_null());
-    if (o && is_coming)
+                          partner_json(s.partner), "filing", *filing ? json_string(filing) : json_null());
+    if (o && strcmp(s.name, "downloading") == 0)
         json_object_set_new(o, "percent", json_integer(percent));
     return o;
+}
+
+static const feature_kind *find_kind(const char *feature)
+{
+    for (size_t i = 0; i < sizeof features_known / sizeof *features_known; i++)
+        if (strcmp(features_known[i].name, feature) == 0)
+            return &features_known[i];
+    return NULL;
 }
 
 static bool put_feature(tdm__device *d, const tdm__rules_set *s, json_t *all, const char *feature,
@@ -81,7 +149,7 @@ static bool put_feature(tdm__device *d, const tdm__rules_set *s, json_t *all, co
     if (json_object_get(all, feature))
         return true;
     return tdm__device_decide(d, s, &ask, &decision, NULL) == TDM_OK &&
-           json_object_set_new(all, feature, feature_json(&decision, percent)) == 0;
+           json_object_set_new(all, feature, feature_json(&decision, find_kind(feature), percent)) == 0;
 }
 
 json_t *tdm__device_features(tdm__device *d, tdm__backend_state own_state, int percent)
@@ -90,7 +158,7 @@ json_t *tdm__device_features(tdm__device *d, tdm__backend_state own_state, int p
     json_t *all = json_object();
     bool ok = all != NULL;
     for (size_t i = 0; ok && i < sizeof features_known / sizeof *features_known; i++)
-        ok = put_feature(d, s, all, features_known[i], own_state, percent);
+        ok = put_feature(d, s, all, features_known[i].name, own_state, percent);
     for (size_t i = 0; ok && i < s->rules->n_cells; i++)
         ok = put_feature(d, s, all, s->rules->cells[i].cell->feature, own_state, percent);
     tdm__device_release(d, s);

@@ -36,6 +36,7 @@
     X(FEATURE_NOT_OFFERED, 20, "the policy of %K has no such feature", "%K的策略中没有这项功能")                      \
     X(FEATURE_KILLED, 21, "the maker has switched this feature off in %K", "厂商已在%K关闭这项功能")                  \
     X(FEATURE_NO_BACKEND, 22, "the policy of %K names nothing that could answer", "%K的策略没有指定可以作答的模型")   \
+    X(FEATURE_NOT_BUILT, 23, "this version of tandem does not have this feature", "此版本的tandem没有这项功能")       \
     /* a candidate: its filing */                                                                                     \
     X(FILING_MISSING, 30, "no case was filed in %K for this feature with %M", "在%K没有为这项功能与%M提交备案")       \
     X(FILING_DRAFT, 31, "case %F is a draft and was not submitted", "备案%F仍是草稿，尚未提交")                       \
