@@ -125,7 +125,10 @@ static bool read_n(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm_
     if (!read_integer(f, v, 1, TDM__CANDIDATES_MAX, &n, e))
         return false;
     b->ask.n = (size_t)n;
-    return true;
+    const bool gives_one = b->ask.verb == TDM__VERB_PROOFREAD || b->ask.verb == TDM__VERB_PRIORITISE;
+    return n == 1 || !gives_one ||
+           tdm__api_refuse(e, 400, "not_for_verb", f->name, "%s gives one result, so n is 1",
+                           tdm__verb_name(b->ask.verb));
 }
 
 static bool read_seed(const verb_field *f, const json_t *v, tdm__verb_body *b, tdm__api_error *e)
@@ -173,7 +176,7 @@ static const verb_field fields[] = {
     {"kind", SUMMARIZE, read_kind},
     {"source", SUMMARIZE, read_source},
     {"lang", ALL, read_lang},
-    {"n", PROOFREAD | REWRITE | SUMMARIZE | REPLY, read_n},
+    {"n", ALL, read_n},
     {"seed", ALL, read_seed},
     {"stream", ALL, read_stream},
     {"priority", ALL, read_priority},

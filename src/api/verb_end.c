@@ -5,7 +5,7 @@
 
 #include "api/api.h"
 
-enum { SHORT_BYTES = 256 }; /* no text of that size is too long for anything */
+enum { DEFAULT_REPLIES = 3 };
 
 static void put_sentence(const tdm__decision *d, tdm__verb_end *out)
 {
@@ -63,12 +63,9 @@ bool tdm__verb_end_refusal(const tdm__verb_end *end, const tdm__verb_ask *ask, t
     return true;
 }
 
-static size_t bytes_of(const tdm__verb_ask *ask)
+static size_t n_wanted(const tdm__verb_ask *ask)
 {
-    size_t n = ask->text.len;
-    for (size_t i = 0; i < ask->n_messages; i++)
-        n += ask->messages[i].text.len;
-    return n;
+    return ask->n > 0 ? ask->n : ask->verb == TDM__VERB_REPLY ? DEFAULT_REPLIES : 1;
 }
 
 void tdm__verb_start_refusal(const tdm__verb_ask *ask, const tdm_error *err, const tdm__service_status *s,
@@ -79,10 +76,10 @@ void tdm__verb_start_refusal(const tdm__verb_ask *ask, const tdm_error *err, con
         tdm__api_not_ready(s, e);
     else if (err->code == TDM_ERR_INVAL)
         tdm__api_refuse(e, 400, "invalid_field", param, "%s", err->msg);
-    else if (err->code == TDM_ERR_LIMIT && bytes_of(ask) <= SHORT_BYTES)
+    else if (err->code == TDM_ERR_LIMIT && s->state == TDM__SERVICE_READY && n_wanted(ask) > s->stats.n_slots)
+        tdm__api_refuse(e, 400, "too_many_suggestions", "n", "%s", err->msg);
+    else if (err->code == TDM_ERR_LIMIT) /* what is too long was refused when it was read */
         tdm__api_refuse(e, 400, "text_too_short", param, "%s", err->msg);
-    else if (err->code == TDM_ERR_LIMIT)
-        tdm__api_refuse(e, 400, "text_too_long", param, "%s", err->msg);
     else if (err->code == TDM_ERR_UNSUPPORTED)
         tdm__api_refuse(e, 400, "language_not_supported", "lang", "%s", err->msg);
     else

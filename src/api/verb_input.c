@@ -26,6 +26,22 @@ bool tdm__verb_language_check(const char *tag, tdm__api_error *e)
            tdm__api_refuse(e, 400, "language_not_supported", "lang", "lang must be en or zh");
 }
 
+static bool is_blank(tdm__str text)
+{
+    size_t i = 0;
+    while (i < text.len && strchr(" \t\n\v\f\r", text.ptr[i]))
+        i++;
+    return i == text.len;
+}
+
+static bool says_nothing(const tdm__verb_ask *ask)
+{
+    for (size_t i = 0; i < ask->n_messages; i++)
+        if (!is_blank(ask->messages[i].text))
+            return false;
+    return is_blank(ask->text);
+}
+
 static size_t bytes_of(const tdm__verb_ask *ask)
 {
     size_t n = ask->text.len;
@@ -48,7 +64,7 @@ static bool check_source(const tdm__verb_ask *ask, tdm__api_error *e)
     if (n > TDM__VERB_TEXT_BYTES_MAX)
         return tdm__api_refuse(e, 400, "text_too_long", param, "%s has %zu bytes; at most %d are taken", param, n,
                                TDM__VERB_TEXT_BYTES_MAX);
-    return n > 0 || tdm__api_refuse(e, 400, "text_too_short", param, "%s is empty", param);
+    return !says_nothing(ask) || tdm__api_refuse(e, 400, "text_too_short", param, "%s is empty", param);
 }
 
 bool tdm__verb_ask_check(tdm__verb_ask *ask, tdm__api_error *e)

@@ -60,8 +60,9 @@ static void put_rows(work *w, tdm__option rows[ROWS_MAX + 1])
                                                  TDM__OPTION_TEXT, &w->source, 0, 0});
     put_row(rows, &n, v, "lang", (tdm__option){"--lang", "L", "of the result: en, zh (the text's own)",
                                                TDM__OPTION_TEXT, &w->language, 0, 0});
-    put_row(rows, &n, v, "n", (tdm__option){"-n", "N", v == TDM__VERB_REPLY ? "suggestions (3)" : "suggestions (1)",
-                                            TDM__OPTION_COUNT, &w->n, 1, TDM__CANDIDATES_MAX});
+    if (v != TDM__VERB_PROOFREAD && v != TDM__VERB_PRIORITISE)
+        put_row(rows, &n, v, "n", (tdm__option){"-n", "N", v == TDM__VERB_REPLY ? "suggestions (3)" : "suggestions (1)",
+                                                TDM__OPTION_COUNT, &w->n, 1, TDM__CANDIDATES_MAX});
     put_row(rows, &n, v, "seed", (tdm__option){"--seed", "N", "the same seed gives the same result", TDM__OPTION_U64,
                                                &w->seed, 0, 0});
     put_row(rows, &n, v, NULL, (tdm__option){"--draft", "HOW", "off, auto: the result is the same (auto)",

@@ -9,7 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/json.h"
+
+static bool refuse_unreadable(const char *name, tdm__api_error *e)
+{
+    tdm_error err;
+    tdm__fail_os(&err, errno, "%s cannot be read", name);
+    return tdm__api_refuse(e, 500, "unreadable", NULL, "%s", err.msg);
+}
 
 static bool read_all(FILE *f, const char *name, tdm__buf *out, tdm__api_error *e)
 {
@@ -22,7 +30,7 @@ static bool read_all(FILE *f, const char *name, tdm__buf *out, tdm__api_error *e
         if (s != TDM_OK)
             return tdm__api_refuse(e, 500, "internal_error", NULL, "no memory for %s", name);
     }
-    return !ferror(f) || tdm__api_refuse(e, 500, "unreadable", NULL, "%s cannot be read (error %d)", name, errno);
+    return !ferror(f) || refuse_unreadable(name, e);
 }
 
 static const json_t *messages_in(const json_t *document)
@@ -61,7 +69,7 @@ bool tdm__verb_source_read(tdm__verb_source *s, const char *path, tdm__verb_ask 
     const bool is_stdin = !path || strcmp(path, "-") == 0;
     FILE *f = is_stdin ? stdin : fopen(path, "rb");
     if (!f)
-        return tdm__api_refuse(e, 500, "unreadable", NULL, "%s cannot be opened (error %d)", path, errno);
+        return refuse_unreadable(path, e);
     const bool ok = read_all(f, is_stdin ? "standard input" : path, &s->bytes, e);
     if (!is_stdin)
         fclose(f);
