@@ -224,13 +224,13 @@ static bool pass_empty(const ask_field *f, const json_t *v, tdm__chat_ask *a, td
     return empty || tdm__api_refuse(e, 400, "not_built", f->name, "%s is not built", f->name);
 }
 
-static bool pass_one(const ask_field *f, const json_t *v, tdm__chat_ask *a, tdm__api_error *e)
+static bool read_n(const ask_field *f, const json_t *v, tdm__chat_ask *a, tdm__api_error *e)
 {
     json_int_t n = 0;
-    (void)a;
-    if (!read_integer(f, v, 1, 128, &n, e))
+    if (!read_integer(f, v, 1, TDM__CANDIDATES_MAX, &n, e))
         return false;
-    return n == 1 || tdm__api_refuse(e, 400, "not_built", f->name, "%s above 1 is not built", f->name);
+    a->request.n = (size_t)n;
+    return true;
 }
 
 static bool is_listed(const char *list, const char *s)
@@ -288,7 +288,7 @@ static const ask_field fields[] = {
     {.name = "stop", .read = read_stop},
     {.name = "logprobs", .read = read_logprobs},
     {.name = "top_logprobs", .read = read_top_logprobs},
-    {.name = "n", .read = pass_one},
+    {.name = "n", .read = read_n},
     {.name = "user", .read = pass_string},
     {.name = "safety_identifier", .read = pass_string},
     {.name = "prompt_cache_key", .read = pass_string},
@@ -360,7 +360,7 @@ static bool read_fields(tdm__chat_ask *a, tdm__api_error *e)
 
 bool tdm__chat_ask_parse(tdm__str body, tdm__chat_ask *out, tdm__api_error *e)
 {
-    tdm__chat_ask a = {.request = {.sampling = tdm__sampling_default(), .n_top_logprobs = -1}};
+    tdm__chat_ask a = {.request = {.n = 1, .sampling = tdm__sampling_default(), .n_top_logprobs = -1}};
     a.request.sampling.temperature = 1; /* OpenAI's defaults */
     a.request.sampling.penalty_last_n = TDM__CHAT_PENALTY_LAST_N;
     *out = (tdm__chat_ask){0};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 typedef struct record_head {
+    size_t candidate;
     size_t text_len;
     size_t n_tokens;
     size_t tokens_len;
@@ -46,7 +47,7 @@ static tdm_status put_tokens(tdm__buf *b, const tdm__event *ev)
 static tdm_status put_record(tdm__buf *b, const tdm__event *ev)
 {
     const size_t before = b->len;
-    record_head head = {.text_len = ev->text.len, .n_tokens = ev->n_tokens};
+    record_head head = {.candidate = ev->candidate, .text_len = ev->text.len, .n_tokens = ev->n_tokens};
     tdm_status s = tdm__buf_append(b, &head, sizeof head);
     if (s == TDM_OK)
         s = tdm__buf_append_str(b, ev->text);
@@ -85,8 +86,12 @@ void tdm__chat_inbox_put(void *inbox, const tdm__event *ev)
     if (ev->kind == TDM__EVENT_TEXT && !in->overflowed)
         in->overflowed = put_record(&in->buffers[in->i_write], ev) != TDM_OK;
     if (ev->kind == TDM__EVENT_DONE) {
-        in->done = (tdm__chat_done){
-            .finish = ev->finish, .end = ev->end, .reason = ev->reason, .timings = ev->timings};
+        in->done = (tdm__chat_done){.finish = ev->finish,
+                                    .n_candidates = ev->n_candidates,
+                                    .end = ev->end,
+                                    .reason = ev->reason,
+                                    .timings = ev->timings};
+        memcpy(in->done.finishes, ev->finishes, ev->n_candidates * sizeof ev->finishes[0]);
         if (ev->end == TDM__END_OFF)
             put_sentence(&in->done, ev);
         if (ev->finish == TDM__FINISH_ERROR)
@@ -120,7 +125,10 @@ bool tdm__chat_batch_next(tdm__chat_batch *b, tdm__chat_piece *out)
     assert(b->rest.len >= sizeof head);
     memcpy(&head, b->rest.ptr, sizeof head);
     const char *text = b->rest.ptr + sizeof head;
-    *out = (tdm__chat_piece){.text = {text, head.text_len}, .n_tokens = head.n_tokens, .tokens = text + head.text_len};
+    *out = (tdm__chat_piece){.candidate = head.candidate,
+                             .text = {text, head.text_len},
+                             .n_tokens = head.n_tokens,
+                             .tokens = text + head.text_len};
     const size_t len = sizeof head + head.text_len + head.tokens_len;
     b->rest = (tdm__str){b->rest.ptr + len, b->rest.len - len};
     return true;

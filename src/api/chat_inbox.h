@@ -19,6 +19,8 @@ enum { TDM__INBOX_BYTES_MAX = 1024 * 1024, TDM__INBOX_NOTE_MAX = 512, TDM__INBOX
 
 typedef struct tdm__chat_done {
     tdm__finish finish;
+    tdm__finish finishes[TDM__CANDIDATES_MAX]; /* [n_candidates] */
+    size_t n_candidates;
     tdm__request_end end;
     tdm__reason reason;
     char sentence[TDM__INBOX_SENTENCE_MAX]; /* of OFF */
@@ -51,6 +53,7 @@ void tdm__chat_inbox_put(void *inbox, const tdm__event *ev);
 
 /* One text event, read back. tokens point into the record. */
 typedef struct tdm__chat_piece {
+    size_t candidate;
     tdm__str text;
     size_t n_tokens;
     const char *tokens; /* for tdm__chat_piece_token */

@@ -52,11 +52,11 @@ tdm_status tdm__reply_tokens(tdm__buf *out, tdm__chat_piece piece, const tdm__to
     return TDM_OK;
 }
 
-static const char *finish_name(const tdm__chat_done *done)
+static const char *finish_name(const tdm__chat_done *done, size_t choice)
 {
     if (done->end == TDM__END_STOPPED_BY_SCREEN)
         return "content_filter";
-    return done->finish == TDM__FINISH_LENGTH ? "length" : "stop";
+    return done->finishes[choice] == TDM__FINISH_LENGTH ? "length" : "stop";
 }
 
 static tdm_status put_usage(tdm__buf *out, const tdm__job_timings *t)
@@ -90,18 +90,20 @@ static tdm_status chunk_open(tdm__buf *out, const tdm__chat_head *h)
     return h->usage_null ? tdm__buf_append_z(out, ",\"usage\":null") : TDM_OK;
 }
 
-tdm_status tdm__reply_chunk_role(tdm__buf *out, const tdm__chat_head *h)
+tdm_status tdm__reply_chunk_role(tdm__buf *out, const tdm__chat_head *h, size_t choice)
 {
     TDM_TRY(chunk_open(out, h));
-    return tdm__buf_append_z(out, ",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
-                                  "\"logprobs\":null,\"finish_reason\":null}]}");
+    return tdm__buf_printf(out,
+                           ",\"choices\":[{\"index\":%zu,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
+                           "\"logprobs\":null,\"finish_reason\":null}]}",
+                           choice);
 }
 
 tdm_status tdm__reply_chunk_text(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_piece *piece,
                                  const tdm__token_texts *texts)
 {
     TDM_TRY(chunk_open(out, h));
-    TDM_TRY(tdm__buf_append_z(out, ",\"choices\":[{\"index\":0,\"delta\":{\"content\":"));
+    TDM_TRY(tdm__buf_printf(out, ",\"choices\":[{\"index\":%zu,\"delta\":{\"content\":", piece->candidate));
     TDM_TRY(tdm__json_put_string(out, piece->text));
     TDM_TRY(tdm__buf_append_z(out, "},\"logprobs\":"));
     if (texts) {
@@ -115,13 +117,13 @@ tdm_status tdm__reply_chunk_text(tdm__buf *out, const tdm__chat_head *h, const t
     return tdm__buf_append_z(out, ",\"finish_reason\":null}]}");
 }
 
-tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_done *done,
+tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, size_t choice, const tdm__chat_done *done,
                                    bool with_tandem)
 {
     TDM_TRY(chunk_open(out, h));
     TDM_TRY(tdm__buf_printf(
-        out, ",\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}]",
-        finish_name(done)));
+        out, ",\"choices\":[{\"index\":%zu,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}]", choice,
+        finish_name(done, choice)));
     if (with_tandem)
         TDM_TRY(put_tandem(out, h, done));
     return tdm__buf_append_char(out, '}');
@@ -136,21 +138,30 @@ tdm_status tdm__reply_chunk_usage(tdm__buf *out, const tdm__chat_head *h, const 
     return tdm__buf_append_char(out, '}');
 }
 
-tdm_status tdm__reply_whole(tdm__buf *out, const tdm__chat_head *h, tdm__str text, tdm__str logprobs,
-                            const tdm__chat_done *done)
+static tdm_status put_choice(tdm__buf *out, size_t i, const tdm__chat_choice *c, bool with_logprobs, const char *finish)
 {
-    TDM_TRY(tdm__reply_open(out, h));
-    TDM_TRY(tdm__buf_append_z(out, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"));
-    TDM_TRY(tdm__json_put_string(out, text));
+    TDM_TRY(tdm__buf_printf(out, "%s{\"index\":%zu,\"message\":{\"role\":\"assistant\",\"content\":", i > 0 ? "," : "",
+                            i));
+    TDM_TRY(tdm__json_put_string(out, tdm__buf_str(&c->text)));
     TDM_TRY(tdm__buf_append_z(out, ",\"refusal\":null},\"logprobs\":"));
-    if (logprobs.ptr) {
+    if (with_logprobs) {
         TDM_TRY(tdm__buf_append_z(out, "{\"content\":["));
-        TDM_TRY(tdm__buf_append_str(out, logprobs));
+        TDM_TRY(tdm__buf_append_str(out, tdm__buf_str(&c->logprobs)));
         TDM_TRY(tdm__buf_append_z(out, "],\"refusal\":null}"));
     } else {
         TDM_TRY(tdm__buf_append_z(out, "null"));
     }
-    TDM_TRY(tdm__buf_printf(out, ",\"finish_reason\":\"%s\"}]", finish_name(done)));
+    return tdm__buf_printf(out, ",\"finish_reason\":\"%s\"}", finish);
+}
+
+tdm_status tdm__reply_whole(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_choice *choices,
+                            bool with_logprobs, const tdm__chat_done *done)
+{
+    TDM_TRY(tdm__reply_open(out, h));
+    TDM_TRY(tdm__buf_append_z(out, ",\"choices\":["));
+    for (size_t i = 0; i < done->n_candidates; i++)
+        TDM_TRY(put_choice(out, i, &choices[i], with_logprobs, finish_name(done, i)));
+    TDM_TRY(tdm__buf_append_char(out, ']'));
     TDM_TRY(put_usage(out, &done->timings));
     TDM_TRY(put_tandem(out, h, done));
     return tdm__buf_append_char(out, '}');

@@ -32,18 +32,24 @@ tdm_status tdm__reply_open(tdm__buf *out, const tdm__chat_head *h);
 /* Appends the pieces' tokens as elements of logprobs.content; *is_first says whether a comma is due, and is updated. */
 tdm_status tdm__reply_tokens(tdm__buf *out, tdm__chat_piece piece, const tdm__token_texts *texts, bool *is_first);
 
-/* A chunk with the role; with text and (texts not NULL) its logprobs; with the finish reason. */
-tdm_status tdm__reply_chunk_role(tdm__buf *out, const tdm__chat_head *h);
+/* A chunk of one choice, with the role; with text and (texts not NULL) its logprobs; with the finish reason. */
+tdm_status tdm__reply_chunk_role(tdm__buf *out, const tdm__chat_head *h, size_t choice);
 tdm_status tdm__reply_chunk_text(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_piece *piece,
                                  const tdm__token_texts *texts);
 /* with_tandem: false when a later chunk has tandem's part. */
-tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_done *done,
+tdm_status tdm__reply_chunk_finish(tdm__buf *out, const tdm__chat_head *h, size_t choice, const tdm__chat_done *done,
                                    bool with_tandem);
 /* The chunk that include_usage asks for: no choices, usage, tandem. */
 tdm_status tdm__reply_chunk_usage(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_done *done);
 
-/* The whole answer. logprobs: elements made by tdm__reply_tokens, ptr NULL when none were asked for. */
-tdm_status tdm__reply_whole(tdm__buf *out, const tdm__chat_head *h, tdm__str text, tdm__str logprobs,
-                            const tdm__chat_done *done);
+/* One choice of a whole answer. */
+typedef struct tdm__chat_choice {
+    tdm__buf text;
+    tdm__buf logprobs; /* elements made by tdm__reply_tokens */
+} tdm__chat_choice;
+
+/* The whole answer: choices [done->n_candidates]. */
+tdm_status tdm__reply_whole(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_choice *choices,
+                            bool with_logprobs, const tdm__chat_done *done);
 
 #endif

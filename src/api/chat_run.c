@@ -40,12 +40,11 @@ struct tdm__chat {
     tdm__loop_timer *silence; /* streams: HEAD_DELAY_MS without a byte */
     tdm__buf out;             /* stream: this turn's frames; whole: the body */
     tdm__buf json;            /* stream: one chunk */
-    tdm__buf text, logprobs;  /* whole */
+    tdm__chat_choice choices[TDM__CANDIDATES_MAX]; /* whole */
     uint64_t begin_ns;
     int64_t created_unix_s;
     bool head_sent;
-    bool has_logprobs; /* whole: an element is in logprobs */
-    bool role_framed;  /* stream: the chunk with the role */
+    bool role_framed[TDM__CANDIDATES_MAX]; /* stream: the chunk with the role */
     bool text_seen;    /* the first text has come */
     bool decided;      /* the inbox has decision and model */
 };
@@ -73,9 +72,12 @@ static void chat_free(tdm__chat *chat)
     tdm__loop_timer_destroy(chat->silence);
     tdm__chat_inbox_fini(&chat->inbox);
     tdm__chat_ask_fini(&chat->ask);
-    tdm__buf *buffers[] = {&chat->out, &chat->json, &chat->text, &chat->logprobs};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        tdm__buf_fini(buffers[i]);
+    tdm__buf_fini(&chat->out);
+    tdm__buf_fini(&chat->json);
+    for (size_t i = 0; i < TDM__CANDIDATES_MAX; i++) {
+        tdm__buf_fini(&chat->choices[i].text);
+        tdm__buf_fini(&chat->choices[i].logprobs);
+    }
     if (chat->prev)
         chat->prev->next = chat->next;
     else
@@ -140,12 +142,12 @@ static tdm_status frame(tdm__chat *chat)
     return s;
 }
 
-static tdm_status frame_role(tdm__chat *chat, const tdm__chat_head *head)
+static tdm_status frame_role(tdm__chat *chat, const tdm__chat_head *head, size_t choice)
 {
-    if (chat->role_framed)
+    if (chat->role_framed[choice])
         return TDM_OK;
-    chat->role_framed = true;
-    TDM_TRY(tdm__reply_chunk_role(&chat->json, head));
+    chat->role_framed[choice] = true;
+    TDM_TRY(tdm__reply_chunk_role(&chat->json, head, choice));
     return frame(chat);
 }
 
@@ -156,7 +158,7 @@ static tdm_status frame_piece(tdm__chat *chat, const tdm__chat_piece *piece)
     const bool with_tokens = chat->ask.logprobs && piece->n_tokens > 0;
     if (piece->text.len == 0 && !with_tokens)
         return TDM_OK;
-    TDM_TRY(frame_role(chat, &head));
+    TDM_TRY(frame_role(chat, &head, piece->candidate));
     TDM_TRY(tdm__reply_chunk_text(&chat->json, &head, piece, with_tokens ? &texts : NULL));
     return frame(chat);
 }
@@ -165,9 +167,12 @@ static tdm_status frame_end(tdm__chat *chat)
 {
     const tdm__chat_head head = head_of(chat);
     const tdm__chat_done *done = &chat->inbox.done;
-    TDM_TRY(frame_role(chat, &head)); /* also of an empty answer */
-    TDM_TRY(tdm__reply_chunk_finish(&chat->json, &head, done, !chat->ask.include_usage));
-    TDM_TRY(frame(chat));
+    for (size_t i = 0; i < done->n_candidates; i++) {
+        const bool is_last_chunk = i + 1 == done->n_candidates && !chat->ask.include_usage;
+        TDM_TRY(frame_role(chat, &head, i)); /* also of an empty answer */
+        TDM_TRY(tdm__reply_chunk_finish(&chat->json, &head, i, done, is_last_chunk));
+        TDM_TRY(frame(chat));
+    }
     if (chat->ask.include_usage) {
         TDM_TRY(tdm__reply_chunk_usage(&chat->json, &head, done));
         TDM_TRY(frame(chat));
@@ -238,9 +243,8 @@ static void answer_too_large(tdm__chat *chat)
 static void answer_whole(tdm__chat *chat)
 {
     const tdm__chat_head head = head_of(chat);
-    const tdm__str logprobs = {chat->ask.logprobs ? tdm__buf_cstr(&chat->logprobs) : NULL, chat->logprobs.len};
     tdm__http_conn *c = chat->conn;
-    if (tdm__reply_whole(&chat->out, &head, tdm__buf_str(&chat->text), logprobs, &chat->inbox.done) != TDM_OK) {
+    if (tdm__reply_whole(&chat->out, &head, chat->choices, chat->ask.logprobs, &chat->inbox.done) != TDM_OK) {
         answer_too_large(chat);
         return;
     }
@@ -299,12 +303,10 @@ static void answer_end(tdm__chat *chat)
 static tdm_status keep_piece(tdm__chat *chat, const tdm__chat_piece *piece)
 {
     const tdm__token_texts texts = {.get = token_text, .user = chat->api->service};
-    bool is_first = !chat->has_logprobs;
-    TDM_TRY(tdm__buf_append_str(&chat->text, piece->text));
-    if (chat->ask.logprobs)
-        TDM_TRY(tdm__reply_tokens(&chat->logprobs, *piece, &texts, &is_first));
-    chat->has_logprobs = !is_first;
-    return TDM_OK;
+    tdm__chat_choice *choice = &chat->choices[piece->candidate];
+    bool is_first = choice->logprobs.len == 0;
+    TDM_TRY(tdm__buf_append_str(&choice->text, piece->text));
+    return chat->ask.logprobs ? tdm__reply_tokens(&choice->logprobs, *piece, &texts, &is_first) : TDM_OK;
 }
 
 static tdm_status take_pieces(tdm__chat *chat, tdm__chat_batch *batch)
@@ -396,8 +398,10 @@ static tdm__chat *chat_create(tdm__api *api, tdm__http_conn *c, tdm__chat_ask *a
     chat->begin_ns = tdm__clock_ns();
     chat->created_unix_s = tdm__clock_unix_s();
     tdm__chat_inbox_init(&chat->inbox, api->loop, events_came, chat);
-    tdm__buf_init(&chat->text, ANSWER_BYTES_MAX);
-    tdm__buf_init(&chat->logprobs, LOGPROBS_BYTES_MAX);
+    for (size_t i = 0; i < TDM__CANDIDATES_MAX; i++) {
+        tdm__buf_init(&chat->choices[i].text, ANSWER_BYTES_MAX / chat->ask.request.n);
+        tdm__buf_init(&chat->choices[i].logprobs, LOGPROBS_BYTES_MAX / chat->ask.request.n);
+    }
     tdm__buf_init(&chat->json, PIECE_BYTES_MAX);
     tdm__buf_init(&chat->out, chat->ask.stream ? PIECE_BYTES_MAX : 2 * LOGPROBS_BYTES_MAX);
     return chat;
@@ -421,6 +425,8 @@ static bool chat_begin(tdm__chat *chat, tdm__api_error *e)
     tdm__service_get_status(chat->api->service, &status);
     if (s == TDM_ERR_UPSTREAM && status.state != TDM__SERVICE_READY)
         tdm__api_not_ready(&status, e);
+    else if (s == TDM_ERR_LIMIT)
+        tdm__api_refuse(e, 400, NULL, "n", "%s", err.msg);
     else if (s != TDM_OK)
         tdm__api_error_from(&err, e);
     return s == TDM_OK;

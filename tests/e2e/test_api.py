@@ -89,7 +89,7 @@ def test_a_body_over_the_limit_is_a_413(daemon):
 
 @pytest.mark.parametrize("more,param,code", [
     ({"tools": [{"type": "function"}]}, "tools", "not_built"), ({"tool_choice": "auto"}, "tool_choice", "not_built"),
-    ({"response_format": {"type": "json_object"}}, "response_format", "not_built"), ({"n": 2}, "n", "not_built"),
+    ({"response_format": {"type": "json_object"}}, "response_format", "not_built"), ({"n": 9}, "n", None),
     ({"logit_bias": {"5": 1}}, "logit_bias", "not_built"), ({"store": True}, "store", "not_built"),
     ({"audio": {"voice": "x"}}, "audio", "not_built"), ({"modalities": ["text", "audio"]}, "modalities", "not_built"),
     ({"functions": [{}]}, "functions", "not_built"), ({"metadata": {"a": "b"}}, "metadata", "not_built"),
@@ -321,7 +321,7 @@ def test_expect_100_continue(daemon):
 
 
 def test_a_body_that_never_comes_and_slow_headers_time_out():
-    with fake_daemon("timeout_ms=300") as d:
+    with fake_daemon("head_timeout=300ms", "body_timeout=300ms") as d:
         for text in ("GET / HTTP/1.1\r\nHo", raw_chat(d, chat("x"))[:-5].decode()):
             with d.connect() as s:
                 s.sendall(text.encode())
@@ -383,7 +383,7 @@ def test_a_full_queue_is_a_429_with_retry_after():
 
 
 def test_a_client_that_does_not_read_is_given_up():
-    with fake_daemon("slots=1", "word_ms=0", "timeout_ms=500") as d:
+    with fake_daemon("slots=1", "word_ms=0", "write_timeout=500ms") as d:
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect((d.host, d.port))
@@ -462,7 +462,7 @@ def test_sigterm_lets_running_answers_end_and_takes_no_new_ones():
 
 
 def test_a_drain_has_an_end_and_a_second_signal_hurries():
-    for settings, signals in ((["drain_ms=300"], 1), (["drain_ms=30000"], 2)):
+    for settings, signals in ((["drain_time=300ms"], 1), (["drain_time=30s"], 2)):
         d = Daemon([FAKE, "127.0.0.1:0", *settings])
         d.wait_ready()
         with d.connect() as s:

@@ -96,6 +96,24 @@ def test_a_seed_repeats_and_another_differs(client):
     assert texts[0] == texts[1] != texts[2]
 
 
+def test_n_choices_are_what_each_seed_gives_alone(client):
+    how = {"temperature": 1.2, "max_tokens": 12}
+    whole = ask(client, "Name an animal.", n=3, seed=40, **how)
+    assert [c.index for c in whole.choices] == [0, 1, 2]
+    alone = [ask(client, "Name an animal.", seed=40 + i, **how) for i in range(3)]
+    assert [c.message.content for c in whole.choices] == [a.choices[0].message.content for a in alone]
+    assert [c.finish_reason for c in whole.choices] == [a.choices[0].finish_reason for a in alone]
+    assert whole.usage.completion_tokens == sum(a.usage.completion_tokens for a in alone)
+    assert whole.usage.prompt_tokens == alone[0].usage.prompt_tokens
+    texts, finishes = ["", "", ""], [None] * 3
+    for chunk in ask(client, "Name an animal.", n=3, seed=40, stream=True, logprobs=True, **how):
+        for c in chunk.choices:
+            texts[c.index] += c.delta.content or ""
+            finishes[c.index] = c.finish_reason or finishes[c.index]
+    assert texts == [c.message.content for c in whole.choices]
+    assert finishes == [c.finish_reason for c in whole.choices]
+
+
 def test_max_tokens_ends_with_length(client):
     answer = ask(client, "Write a long poem about the sea.", max_completion_tokens=5, max_tokens=5)
     assert answer.choices[0].finish_reason == "length" and answer.usage.completion_tokens == 5
@@ -103,7 +121,7 @@ def test_max_tokens_ends_with_length(client):
 
 def test_refusals_arrive_as_the_sdks_own_errors(client):
     with pytest.raises(openai.BadRequestError) as e:
-        ask(client, "x", n=3)
+        ask(client, "x", n=9)
     assert e.value.param == "n"
     with pytest.raises(openai.BadRequestError):
         ask(client, "x", tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}])

@@ -193,7 +193,9 @@ static void *send_events(void *inbox)
         ev = (tdm__event){.kind = TDM__EVENT_TEXT, .text = {text, (size_t)n}, .tokens = &token, .n_tokens = 1};
         tdm__chat_inbox_put(inbox, &ev);
     }
-    ev = (tdm__event){.kind = TDM__EVENT_DONE, .finish = TDM__FINISH_STOP, .screening = "not built", .label = NULL};
+    const tdm__finish stop = TDM__FINISH_STOP;
+    ev = (tdm__event){.kind = TDM__EVENT_DONE, .finish = stop, .finishes = &stop, .n_candidates = 1,
+                      .screening = "not built", .label = NULL};
     tdm__chat_inbox_put(inbox, &ev);
     return NULL;
 }
