@@ -7,20 +7,53 @@
 #include "api/api_access.h"
 #include "api/api_guard.h"
 #include "api/assistant_run.h"
+#include "api/verb_serve.h"
 #include "base/error.h"
 
 enum { SMALL_BODY_BYTES_MAX = 64 * 1024 };
 
-static const char *const route_names[TDM__N_ROUTES] = {"other", "chat", "models", "healthz",
-                                                      "metrics", "page", "assistant", "verb", "device"};
+/* Who looks in on us often is counted, and logged only when refused. */
+static bool is_watcher(tdm__route_name r)
+{
+    return r == TDM__ROUTE_HEALTH || r == TDM__ROUTE_METRICS || r == TDM__ROUTE_PAGE;
+}
+
+void tdm__api_ended(tdm__api *api, const tdm__api_end *end)
+{
+    tdm__metrics_count(&api->metrics, end->route, end->status, end->ms / 1e3);
+    if (end->timings && end->timings->n_prompt > 0)
+        tdm__metrics_queue(&api->metrics, end->timings->queue_ms / 1e3);
+    if (end->status < 400 && is_watcher(end->route))
+        return;
+    const tdm__log_request line = {.id = end->exchange_id,
+                                   .route = tdm__route_text(end->route),
+                                   .status = end->status,
+                                   .ms = end->ms,
+                                   .app = end->app,
+                                   .decision_id = end->decision_id,
+                                   .has_tokens = end->timings != NULL,
+                                   .n_prompt = end->timings ? end->timings->n_prompt : 0,
+                                   .n_generated = end->timings ? end->timings->n_generated : 0,
+                                   .note = end->note};
+    tdm__daemon_log_request(&api->log, &line);
+}
+
+void tdm__api_ended_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name route, int status, const char *note)
+{
+    const tdm__api_end end = {.exchange_id = tdm__http_conn_exchange_id(c),
+                              .route = route,
+                              .status = status,
+                              .ms = tdm__http_conn_age_ms(c),
+                              .app = route == TDM__ROUTE_OTHER ? NULL : tdm__api_app_of(api, c),
+                              .note = note};
+    tdm__api_ended(api, &end);
+}
 
 void tdm__api_log(tdm__api *api, uint64_t exchange_id, tdm__route_name route, int status, double ms, const char *what)
 {
-    tdm__metrics_count(&api->metrics, route, status);
-    if (api->quiet || (status < 400 && route != TDM__ROUTE_CHAT))
-        return;
-    fprintf(stderr, "request %llu %s %d %.0f ms%s%s\n", (unsigned long long)exchange_id, route_names[route], status,
-            ms, what ? ", " : "", what ? what : "");
+    const tdm__api_end end = {
+        .exchange_id = exchange_id, .route = route, .status = status, .ms = ms, .note = what};
+    tdm__api_ended(api, &end);
 }
 
 void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name route, const tdm__api_error *e,
@@ -40,7 +73,8 @@ void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name rou
         tdm__buf_clear(&body);
     if (api->draining)
         tdm__http_conn_close_after(c);
-    tdm__api_log(api, tdm__http_conn_exchange_id(c), route, e->status, 0, e->code ? e->code : "refused");
+    tdm__metrics_refused(&api->metrics, e->code);
+    tdm__api_ended_at_once(api, c, route, e->status, e->code ? e->code : "refused");
     tdm__http_respond(c, e->status, headers, n, "application/json", tdm__buf_str(&body));
     tdm__buf_fini(&body);
 }
@@ -110,6 +144,7 @@ static const endpoint endpoints[] = {
     {"/v1/models/", true, false, NEEDS_KEY, TDM__ROUTE_MODELS, tdm__api_answer_models},
     {"/v1/chat/completions", false, true, NEEDS_KEY, TDM__ROUTE_CHAT, post_chat},
     {"/v1/assistant", false, true, NEEDS_KEY, TDM__ROUTE_ASSISTANT, post_assistant},
+    {"/v1/features/", true, true, NEEDS_KEY, TDM__ROUTE_VERB, tdm__api_post_verb},
     {"/v1/features", false, false, NEEDS_KEY, TDM__ROUTE_DEVICE, tdm__api_get_features},
     {"/v1/device", false, false, NEEDS_KEY, TDM__ROUTE_DEVICE, tdm__api_get_device},
     {"/v1/decisions/", true, false, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_get_decision},
@@ -122,6 +157,8 @@ static const endpoint endpoints[] = {
     {"/v1/consents", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_consents},
     {"/v1/receipts", false, false, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_get_receipts},
     {"/v1/receipts/erase", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_erase},
+    {"/v1/reload", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_reload},
+    {"/v1/drain", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_drain},
     {"/v1/owner/link", false, true, NEEDS_OWNER, TDM__ROUTE_DEVICE, tdm__api_post_link},
     {"/v1/owner/session", false, true, NEEDS_NOTHING, TDM__ROUTE_DEVICE, tdm__api_post_session},
 };
@@ -164,7 +201,8 @@ static void answer_wrong_method(tdm__api *api, tdm__http_conn *c, const endpoint
     tdm__buf_init(&body, SMALL_BODY_BYTES_MAX);
     if (tdm__api_error_put(&body, &e) != TDM_OK)
         tdm__buf_clear(&body);
-    tdm__api_log(api, tdm__http_conn_exchange_id(c), at->route, e.status, 0, e.code);
+    tdm__metrics_refused(&api->metrics, e.code);
+    tdm__api_ended_at_once(api, c, at->route, e.status, e.code);
     tdm__http_respond(c, e.status, headers, 1, "application/json", tdm__buf_str(&body));
     tdm__buf_fini(&body);
 }
@@ -184,7 +222,7 @@ static bool on_head(void *user, tdm__http_conn *c, const tdm__http_request *q)
     const endpoint *ep = find_endpoint(q, &at, &reads, &writes);
     const tdm__route_name route = ep ? ep->route : at ? at->route : TDM__ROUTE_OTHER;
     tdm__api_error e;
-    bool ok = tdm__guard_origin(q, &api->address, ep && ep->route == TDM__ROUTE_PAGE, &e);
+    bool ok = tdm__guard_origin(q, &api->names, ep && ep->route == TDM__ROUTE_PAGE, &e);
     if (ok && !ep && !at)
         ok = tdm__api_refuse(&e, 404, "not_found", NULL, "there is nothing at this path");
     if (ok && !ep) {

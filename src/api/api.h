@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 #include "api/api_error.h"
+#include "api/api_guard.h"
+#include "api/daemon_log.h"
 #include "api/api_metrics.h"
 #include "api/app_keys.h"
 #include "api/owner.h"
@@ -37,6 +39,9 @@ typedef struct tdm__api {
     bool keys_required;       /* a request to /v1 without a key of ours is refused */
     tdm__http_server *server;
     tdm__http_address address; /* where we listen */
+    tdm__own_names names;
+    tdm__tls *tls;            /* NULL: none */
+    tdm__daemon_log log;
     tdm__api_metrics metrics;
     tdm__chat *chats;       /* all that are open, their clients there or gone */
     tdm__asking *askings;
@@ -44,9 +49,10 @@ typedef struct tdm__api {
     char *page, *page_policy; /* the phone's page and its CSP, with the stage that may frame it */
     size_t page_len;
     const char *model_asked; /* what /healthz names until a model is loaded */
-    bool quiet;       /* no line a request on stderr */
     bool draining;    /* new chats are refused */
     void (*on_idle)(void *user); /* draining: the last chat has ended, or the last connection is closed */
+    tdm_status (*on_reload)(void *user, tdm_error *err);
+    void (*on_drain)(void *user);
     void *user;
 } tdm__api;
 
@@ -57,7 +63,23 @@ extern const tdm__http_handler tdm__api_handler;
 void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name route, const tdm__api_error *e,
                            const char *decision_id);
 
-/* Counts, and writes "tandem: request N route STATUS ..." unless quiet. */
+/* One request's end: it is counted and gets its line in the log. No text may be a user's. */
+typedef struct tdm__api_end {
+    uint64_t exchange_id;
+    tdm__route_name route;
+    int status;
+    double ms;               /* from the head on */
+    const char *app;         /* NULL or "": the device's own */
+    const char *decision_id; /* NULL or "": none */
+    const tdm__job_timings *timings; /* NULL: nothing was generated */
+    const char *note;        /* one of our own words; NULL: none */
+} tdm__api_end;
+
+void tdm__api_ended(tdm__api *api, const tdm__api_end *end);
+
+/* The same for an answer that is given at once: before tdm__http_respond. */
+void tdm__api_ended_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name route, int status, const char *note);
+
 void tdm__api_log(tdm__api *api, uint64_t exchange_id, tdm__route_name route, int status, double ms,
                   const char *what);
 
@@ -79,7 +101,7 @@ void tdm__api_idle_now(tdm__api *api);
 
 /* ---- api_page.c ---- */
 
-/* Prepares the page for a stage's origin ("http://127.0.0.1:8400"; NULL: nobody may frame it). */
+/* Prepares the page for a stage's origin ("http://127.0.0.1:8400", checked; NULL: nobody may frame it). */
 tdm_status tdm__api_page_open(tdm__api *api, const char *stage, tdm_error *err);
 void tdm__api_page_close(tdm__api *api);
 void tdm__api_page_answer(tdm__api *api, tdm__http_conn *c);
@@ -89,6 +111,11 @@ void tdm__api_page_answer(tdm__api *api, tdm__http_conn *c);
 void tdm__api_answer_health(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_answer_metrics(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_answer_models(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
+
+/* ---- api_admin.c: the owner's reload and drain ---- */
+
+void tdm__api_post_reload(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
+void tdm__api_post_drain(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 
 /* ---- api_device.c, api_owner.c: what the phone says about itself, and what its owner may change ---- */
 

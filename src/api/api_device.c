@@ -21,7 +21,7 @@ void tdm__api_answer_json(tdm__api *api, tdm__http_conn *c, json_t *document)
     char *text = document ? tdm__json_text(document, JSON_COMPACT) : NULL;
     json_decref(document);
     if (text) {
-        tdm__api_log(api, tdm__http_conn_exchange_id(c), TDM__ROUTE_DEVICE, 200, 0, NULL);
+        tdm__api_ended_at_once(api, c, TDM__ROUTE_DEVICE, 200, NULL);
         tdm__http_respond(c, 200, &no_store, 1, "application/json", tdm__str_from(text));
     } else {
         tdm__api_error e;

@@ -1,5 +1,5 @@
-/* api_metrics.h - what the daemon counts, and its text for Prometheus. Labels come from closed lists only: no path,
- * no header and no model name of a client ever becomes a label. Loop thread only. */
+/* api_metrics.h - what the daemon counts, and its text for Prometheus. Labels come from closed lists only: no path, no
+ * header, no application and no model name of a client ever becomes a label. Memory is fixed. Loop thread only. */
 #ifndef TDM_API_API_METRICS_H
 #define TDM_API_API_METRICS_H
 
@@ -22,24 +22,46 @@ typedef enum tdm__route_name {
     TDM__N_ROUTES,
 } tdm__route_name;
 
-enum { TDM__TTFT_BUCKETS = 12 };
+const char *tdm__route_text(tdm__route_name r);
+
+enum { TDM__BUCKETS_MAX = 14, TDM__REFUSALS_MAX = 24 };
+
+/* bounds: ascending, ended by 0; counts has one more, of what is beyond. */
+typedef struct tdm__histogram {
+    uint64_t counts[TDM__BUCKETS_MAX + 1];
+    uint64_t count;
+    double sum;
+} tdm__histogram;
 
 typedef struct tdm__api_metrics {
     uint64_t requests[TDM__N_ROUTES][6]; /* by status / 100 */
+    tdm__histogram durations[TDM__N_ROUTES], first_token, between_tokens, queue;
+    uint64_t refusals[TDM__REFUSALS_MAX]; /* by the table of codes in api_metrics.c; the last: any other */
     uint64_t clients_gone;               /* left before their answer was whole */
     uint64_t clients_slow;               /* given up because they did not read */
-    uint64_t ttft_buckets[TDM__TTFT_BUCKETS + 1]; /* the last one is +Inf */
-    uint64_t ttft_count;
-    double ttft_sum_s;
+    uint64_t reloads, reloads_failed;
     size_t chats;      /* open now, from the request to the engine's last event */
     size_t arena_high; /* bytes, the largest of a request */
 } tdm__api_metrics;
 
-void tdm__metrics_count(tdm__api_metrics *m, tdm__route_name route, int status);
+/* An answer, or a refusal, has been given; its time from the head on. */
+void tdm__metrics_count(tdm__api_metrics *m, tdm__route_name route, int status, double seconds);
+void tdm__metrics_refused(tdm__api_metrics *m, const char *code); /* NULL: none of our codes */
+
 void tdm__metrics_first_token(tdm__api_metrics *m, double seconds);
+/* n tokens came together, so long after those before them. */
+void tdm__metrics_between_tokens(tdm__api_metrics *m, double seconds, size_t n);
+void tdm__metrics_queue(tdm__api_metrics *m, double seconds);
+
+/* What is counted elsewhere. */
+typedef struct tdm__api_gauges {
+    const tdm__service_status *service;
+    size_t n_connections;
+    uint64_t n_turned_away, n_handshakes_failed;
+    int64_t certificate_expires_unix_s; /* 0: no TLS */
+} tdm__api_gauges;
 
 /* Appends the text exposition (version 0.0.4). */
-tdm_status tdm__metrics_put(tdm__buf *out, const tdm__api_metrics *m, const tdm__service_status *s,
-                            size_t n_connections);
+tdm_status tdm__metrics_put(tdm__buf *out, const tdm__api_metrics *m, const tdm__api_gauges *g);
 
 #endif

@@ -1,5 +1,6 @@
 /* api_small.c - the small endpoints: health, metrics, models. Each fills a body and gives its status. */
 #include "api/api.h"
+#include "api/api_access.h"
 #include "api/json_out.h"
 #include "base/error.h"
 
@@ -11,15 +12,18 @@ typedef struct small_answer {
     tdm__buf body;
 } small_answer;
 
-static tdm_status put_health(tdm__api *api, small_answer *a)
+/* Who has no key where one is needed sees the state alone. */
+static tdm_status put_health(tdm__api *api, small_answer *a, bool state_only)
 {
     static const char *const states[] = {"downloading", "loading", "ready", "failed"};
     tdm__service_status s;
     tdm__service_get_status(api->service, &s);
     a->status = s.state == TDM__SERVICE_READY && !api->draining ? 200 : 503;
     const int percent = s.state == TDM__SERVICE_DOWNLOADING ? s.percent : s.state == TDM__SERVICE_FAILED ? 0 : 100;
-    TDM_TRY(tdm__buf_printf(&a->body, "{\"state\":\"%s\",\"percent\":%d,\"model\":",
-                            api->draining ? "stopping" : states[s.state], percent));
+    TDM_TRY(tdm__buf_printf(&a->body, "{\"state\":\"%s\"", api->draining ? "stopping" : states[s.state]));
+    if (state_only)
+        return tdm__buf_append_z(&a->body, "}\n");
+    TDM_TRY(tdm__buf_printf(&a->body, ",\"percent\":%d,\"model\":", percent));
     TDM_TRY(tdm__json_put_string(&a->body, tdm__str_from(s.model_name[0] ? s.model_name : api->model_asked)));
     TDM_TRY(tdm__buf_printf(&a->body, ",\"context\":%zu,\"slots\":%zu,\"running\":%zu,\"queued\":%zu", s.n_ctx,
                             s.stats.n_slots, s.stats.n_running, s.stats.n_queued));
@@ -35,7 +39,12 @@ static tdm_status put_metrics(tdm__api *api, small_answer *a)
     tdm__service_status s;
     tdm__service_get_status(api->service, &s);
     a->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    return tdm__metrics_put(&a->body, &api->metrics, &s, tdm__http_server_n_connections(api->server));
+    const tdm__api_gauges g = {.service = &s,
+                               .n_connections = tdm__http_server_n_connections(api->server),
+                               .n_turned_away = tdm__http_server_n_turned_away(api->server),
+                               .n_handshakes_failed = tdm__http_server_n_handshakes_failed(api->server),
+                               .certificate_expires_unix_s = api->tls ? tdm__tls_expires_unix_s(api->tls) : 0};
+    return tdm__metrics_put(&a->body, &api->metrics, &g);
 }
 
 static tdm_status put_model(tdm__buf *out, const tdm__service_status *s)
@@ -72,21 +81,31 @@ static bool put_models(tdm__api *api, tdm__str path, small_answer *a, tdm__api_e
     return st == TDM_OK || tdm__api_refuse(e, 500, "internal_error", NULL, "no memory for the answer");
 }
 
-static void answer_small(tdm__api *api, tdm__http_conn *c, tdm__route_name route, tdm__str path)
+static bool put_small(tdm__api *api, const tdm__http_request *q, tdm__route_name route, small_answer *a,
+                      tdm__api_error *e)
+{
+    tdm__api_error ignored;
+    if (route == TDM__ROUTE_MODELS)
+        return put_models(api, q->path, a, e);
+    const tdm_status s = route == TDM__ROUTE_HEALTH
+                             ? put_health(api, a, !tdm__access_check_key(api, q, &ignored))
+                             : put_metrics(api, a);
+    return s == TDM_OK || tdm__api_refuse(e, 500, "internal_error", NULL, "no memory for the answer");
+}
+
+static void answer_small(tdm__api *api, tdm__http_conn *c, tdm__route_name route, const tdm__http_request *q)
 {
     static const tdm__http_header no_store = {"Cache-Control", "no-store"};
     small_answer a = {.status = 200, .content_type = "application/json"};
     tdm__api_error e;
-    bool ok = true;
     tdm__buf_init(&a.body, SMALL_BODY_BYTES_MAX);
-    if (route == TDM__ROUTE_MODELS)
-        ok = put_models(api, path, &a, &e);
-    else if ((route == TDM__ROUTE_HEALTH ? put_health(api, &a) : put_metrics(api, &a)) != TDM_OK)
-        ok = tdm__api_refuse(&e, 500, "internal_error", NULL, "no memory for the answer");
-    if (!ok) {
+    if (!put_small(api, q, route, &a, &e)) {
         tdm__api_answer_error(api, c, route, &e, NULL);
     } else { /* 503 of /healthz is an answer, no error: it is not logged */
-        tdm__metrics_count(&api->metrics, route, a.status);
+        if (route == TDM__ROUTE_HEALTH)
+            tdm__metrics_count(&api->metrics, route, a.status, tdm__http_conn_age_ms(c) / 1e3);
+        else
+            tdm__api_ended_at_once(api, c, route, a.status, NULL);
         tdm__http_respond(c, a.status, &no_store, 1, a.content_type, tdm__buf_str(&a.body));
     }
     tdm__buf_fini(&a.body);
@@ -94,15 +113,15 @@ static void answer_small(tdm__api *api, tdm__http_conn *c, tdm__route_name route
 
 void tdm__api_answer_health(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
 {
-    answer_small(api, c, TDM__ROUTE_HEALTH, q->path);
+    answer_small(api, c, TDM__ROUTE_HEALTH, q);
 }
 
 void tdm__api_answer_metrics(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
 {
-    answer_small(api, c, TDM__ROUTE_METRICS, q->path);
+    answer_small(api, c, TDM__ROUTE_METRICS, q);
 }
 
 void tdm__api_answer_models(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
 {
-    answer_small(api, c, TDM__ROUTE_MODELS, q->path);
+    answer_small(api, c, TDM__ROUTE_MODELS, q);
 }

@@ -44,7 +44,7 @@ static tdm_status key_read(const char *path, tdm__app_key *k, tdm_error *err)
     uint8_t bytes[KEY_BYTES];
     int rc = tdm__file_read_private(path, TDM__APP_KEY_TEXT, &text, &len, &mode);
     if (rc == EPERM && mode != 0)
-        TDM_FAIL(err, TDM_ERR_REFUSED, "%s has mode %04o: others may use this key; draw a new one, with mode 0600",
+        TDM_FAIL(err, TDM_ERR_INVAL, "%s has mode %04o: others may use this key; draw a new one, with mode 0600",
                  path, mode);
     if (rc != 0)
         return tdm__fail_os(err, rc, "the application's key %s cannot be read", path);

@@ -35,7 +35,7 @@ typedef struct tdm__app_keys {
     size_t n;
 } tdm__app_keys;
 
-/* Reads all of STATE/apps, and makes the folder with its first key when there is none. ERR_REFUSED for a file that
+/* Reads all of STATE/apps, and makes the folder with its first key when there is none. ERR_INVAL for a file that
  * others may read, ERR_FORMAT for one that holds no key or a name that is none, or for one key under two names,
  * ERR_LIMIT beyond TDM__APPS_MAX. */
 tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err);

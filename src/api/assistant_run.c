@@ -26,6 +26,7 @@ struct tdm__asking {
     tdm__asking *next, *previous;
     tdm__http_conn *conn; /* NULL: gone or answered */
     uint64_t exchange_id, begin_ns;
+    const char *app;
     tdm__answer *answer;
     tdm__loop_timer *silence;
     tdm__loop_note note;
@@ -140,10 +141,14 @@ static void asking_free(tdm__asking *a)
 
 static void log_end(tdm__asking *a, int status, const char *what)
 {
-    char text[96];
-    snprintf(text, sizeof text, "decision %s, %s", a->decision_id, what);
-    tdm__api_log(a->api, a->exchange_id, TDM__ROUTE_ASSISTANT, status, (double)(tdm__clock_ns() - a->begin_ns) / 1e6,
-                 text);
+    const tdm__api_end end = {.exchange_id = a->exchange_id,
+                              .route = TDM__ROUTE_ASSISTANT,
+                              .status = status,
+                              .ms = (double)(tdm__clock_ns() - a->begin_ns) / 1e6,
+                              .app = a->app,
+                              .decision_id = a->decision_id,
+                              .note = what};
+    tdm__api_ended(a->api, &end);
 }
 
 static void asking_gone(tdm__exchange *exchange)
@@ -288,6 +293,8 @@ void tdm__asking_start(tdm__api *api, tdm__http_conn *c, tdm__str bytes, bool is
         ok = a || tdm__api_refuse(&e, 503, "no_memory", NULL, "no memory for another request");
     }
     body.ask.app = tdm__api_app_of(api, c);
+    if (ok)
+        a->app = body.ask.app;
     ok = ok && asking_begin(a, &body.ask, &e);
     tdm__assistant_body_fini(&body);
     if (ok) {

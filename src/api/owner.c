@@ -46,7 +46,7 @@ tdm_status tdm__owner_open(const char *state_dir, tdm__owner *out, tdm_error *er
         return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "the owner's key cannot be written to %s", path);
     }
     if (rc == EPERM && mode != 0)
-        TDM_FAIL(err, TDM_ERR_REFUSED, "%s has mode %04o: others may use the owner's key; remove it and start again",
+        TDM_FAIL(err, TDM_ERR_INVAL, "%s has mode %04o: others may use the owner's key; remove it and start again",
                  path, mode);
     if (rc != 0)
         return tdm__fail_os(err, rc, "the owner's key cannot be read from %s", path);

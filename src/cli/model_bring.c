@@ -44,10 +44,10 @@ static void fetch_progress(void *user, const tdm__weights_progress *p)
     if (b->common->quiet)
         return;
     if (p->state == TDM__WEIGHTS_SOURCE && p->source)
-        fprintf(stderr, "fetching %s, %" PRIu64 " MB, from %s\n", p->entry->name, p->entry->bytes / 1000000,
-                p->source->title);
+        tdm__log_say(b->log, TDM__LOG_NOTE, "fetching %s, %" PRIu64 " MB, from %s", p->entry->name,
+                     p->entry->bytes / 1000000, p->source->title);
     else if (p->state == TDM__WEIGHTS_REJECTED && p->source)
-        fprintf(stderr, "%s did not give it: %s\n", p->source->title, p->note ? p->note : "");
+        tdm__log_say(b->log, TDM__LOG_NOTE, "%s did not give it: %s", p->source->title, p->note ? p->note : "");
 }
 
 static tdm_status fetch(tdm__bring *b, const atomic_bool *stop, char *path, size_t path_cap, tdm_error *err)
@@ -77,6 +77,6 @@ tdm_status tdm__bring_load(void *bring, tdm__service *service, const atomic_bool
                                    .n_queue = b->n_queue};
     TDM_TRY(tdm__service_load(service, b->entry ? path : b->model, b->name, &o, err));
     if (!b->common->quiet)
-        fprintf(stderr, "ready: %s\n", b->name);
+        tdm__log_say(b->log, TDM__LOG_NOTE, "ready: %s", b->name);
     return TDM_OK;
 }

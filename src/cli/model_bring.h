@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "cli/command.h"
 #include "net/catalogue.h"
 #include "request/request.h"
@@ -17,6 +18,7 @@ typedef struct tdm__bring {
     const tdm__common *common;
     const char *model; /* a path, or a catalogue's name or its beginning */
     size_t n_queue;
+    const tdm__log *log; /* where it says how it goes; NULL: stderr */
     char name[TDM__CATALOGUE_NAME_MAX + 1]; /* what clients call it; of choose */
     tdm__catalogue *catalogue;
     const tdm__catalogue_entry *entry; /* NULL: the model is a path */

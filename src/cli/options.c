@@ -145,22 +145,25 @@ static int parse_option(const parser *p, int argc, char **argv, int *i)
     return store(p, row, argv[++*i]);
 }
 
-static void print_rows(const tdm__option *rows, size_t n_max)
+/* hidden: rows that a row of the same name stands before, or NULL. */
+static void print_rows(const tdm__option *rows, size_t n_max, const parser *hidden)
 {
     for (const tdm__option *row = rows; row->name && (size_t)(row - rows) < n_max; row++) {
+        if (hidden && row_find(hidden, row->name, strlen(row->name)) != row)
+            continue;
         char left[64];
         snprintf(left, sizeof left, "%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
-        printf("  %-20s %s\n", left, row->help);
+        printf("  %-24s %s\n", left, row->help);
     }
 }
 
 static int print_help(const parser *p, const char *synopsis)
 {
     printf("usage: tandem %s %s\n\n", p->command, synopsis);
-    print_rows(p->rows, SIZE_MAX);
+    print_rows(p->rows, SIZE_MAX, NULL);
     if (p->rows->name)
         printf("\n");
-    print_rows(p->common, row_find(p, "-m", 2) ? SIZE_MAX : GENERAL_ROWS);
+    print_rows(p->common, row_find(p, "-m", 2) ? SIZE_MAX : GENERAL_ROWS, p);
     return TDM__EXIT_DONE;
 }
 

@@ -206,7 +206,7 @@ static bool on_head(void *user, tdm__http_conn *c, const tdm__http_request *q)
     const function *f = find_function(q->path);
     const bool is_page = tdm__str_eq(q->path, TDM_STR("/"));
     const bool is_read = q->method == TDM__HTTP_GET || q->method == TDM__HTTP_HEAD;
-    bool ok = tdm__guard_origin(q, &d->address, is_page && is_read, &e);
+    bool ok = tdm__guard_origin(q, &(tdm__own_names){.address = &d->address}, is_page && is_read, &e);
     if (ok && !f && !is_page)
         ok = tdm__api_refuse(&e, 404, "not_found", NULL, "there is nothing at this path");
     if (ok && (f && f->is_post ? q->method != TDM__HTTP_POST : !is_read))

@@ -52,7 +52,7 @@ static tdm_status read_key_text(const char *path, char **text, size_t *len, tdm_
     unsigned mode = 0;
     const int rc = tdm__file_read_private(path, TDM__TLS_FILE_BYTES_MAX, text, len, &mode);
     if (rc == EPERM && mode != 0)
-        TDM_FAIL(err, TDM_ERR_REFUSED, "the key %s has mode %04o: others may read it; chmod 600 it, or draw a new one",
+        TDM_FAIL(err, TDM_ERR_INVAL, "the key %s has mode %04o: others may read it; chmod 600 it, or draw a new one",
                  path, mode);
     return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "the key %s cannot be read", path);
 }
@@ -82,7 +82,7 @@ static tdm_status read_key(const char *path, EVP_PKEY **out, tdm_error *err)
     if (*out)
         return TDM_OK;
     if (is_encrypted)
-        TDM_FAIL(err, TDM_ERR_REFUSED,
+        TDM_FAIL(err, TDM_ERR_INVAL,
                  "the key %s is encrypted, and nobody is here to type its password: store it plain, mode 0600", path);
     TDM_FAIL(err, TDM_ERR_FORMAT, "%s holds no private key in PEM (%s)", path, reason());
 }
@@ -105,11 +105,11 @@ static tdm_status check_times(const X509 *cert, const char *path, int64_t now_un
     *expires = unix_of(X509_get0_notAfter(cert));
     if (now_unix_s < from) {
         tdm__rfc3339_put(from, text);
-        TDM_FAIL(err, TDM_ERR_REFUSED, "the certificate %s is valid only from %s on", path, text);
+        TDM_FAIL(err, TDM_ERR_INVAL, "the certificate %s is valid only from %s on", path, text);
     }
     if (now_unix_s > *expires) {
         tdm__rfc3339_put(*expires, text);
-        TDM_FAIL(err, TDM_ERR_REFUSED, "the certificate %s has expired at %s", path, text);
+        TDM_FAIL(err, TDM_ERR_INVAL, "the certificate %s has expired at %s", path, text);
     }
     return TDM_OK;
 }

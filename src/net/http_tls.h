@@ -17,7 +17,7 @@ typedef struct tdm__tls tdm__tls;
 enum { TDM__TLS_FILE_BYTES_MAX = 256 * 1024, TDM__TLS_CHAIN_MAX = 10 };
 
 /* cert_path: PEM, the server's own certificate first, then the chain without its root. key_path: PEM, mode 0600.
- * ERR_REFUSED (mode, encrypted, times), ERR_FORMAT (no PEM, a key of another certificate, too weak), ERR_NOT_FOUND,
+ * ERR_INVAL (mode, encrypted, times), ERR_FORMAT (no PEM, a key of another certificate, too weak), ERR_NOT_FOUND,
  * ERR_IO, ERR_LIMIT. */
 tdm_status tdm__tls_open(const char *cert_path, const char *key_path, int64_t now_unix_s, tdm__tls **out,
                          tdm_error *err);

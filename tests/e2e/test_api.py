@@ -483,7 +483,7 @@ def test_a_drain_has_an_end_and_a_second_signal_hurries():
 @pytest.mark.parametrize("args,code,says", [
     (["--listen", "0.0.0.0:0"], 1, "no loopback address"), (["--listen", "localhost"], 2, "no numeric address"),
     (["-m", "no-such-model"], 1, "no-such-model"), (["-m", "./missing.gguf"], 1, "./missing.gguf"),
-    (["--config", "x"], 2, "--config"), (["--queue", "-1"], 2, "--queue"),
+    (["--config", "x"], 1, "x cannot be read"), (["--queue", "-1"], 2, "--queue"),
     (["--parallel", "100000"], None, "--parallel")])
 def test_serve_refuses_in_one_sentence(args, code, says, tmp_path):
     r = subprocess.run([TANDEM, "serve", "--home", tmp_path, *args], capture_output=True, text=True, timeout=20)
