@@ -38,21 +38,29 @@ void tdm__api_ended(tdm__api *api, const tdm__api_end *end)
     tdm__daemon_log_request(&api->log, &line);
 }
 
-void tdm__api_ended_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name route, int status, const char *note)
+/* Bytes that were no request have nobody who asked. */
+static tdm__api_end end_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name route, int status)
 {
-    const tdm__api_end end = {.exchange_id = tdm__http_conn_exchange_id(c),
-                              .route = route,
-                              .status = status,
-                              .ms = tdm__http_conn_age_ms(c),
-                              .app = route == TDM__ROUTE_OTHER ? NULL : tdm__api_app_of(api, c),
-                              .note = note};
+    return (tdm__api_end){.exchange_id = tdm__http_conn_exchange_id(c),
+                          .route = route,
+                          .status = status,
+                          .ms = tdm__http_conn_age_ms(c),
+                          .app = route == TDM__ROUTE_OTHER ? NULL : tdm__api_app_of(api, c)};
+}
+
+void tdm__api_ended_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name route, int status)
+{
+    const tdm__api_end end = end_at_once(api, c, route, status);
     tdm__api_ended(api, &end);
 }
 
-void tdm__api_log(tdm__api *api, uint64_t exchange_id, tdm__route_name route, int status, double ms, const char *what)
+static void count_refusal(tdm__api *api, tdm__http_conn *c, tdm__route_name route, const tdm__api_error *e,
+                          const char *decision_id)
 {
-    const tdm__api_end end = {
-        .exchange_id = exchange_id, .route = route, .status = status, .ms = ms, .note = what};
+    tdm__api_end end = end_at_once(api, c, route, e->status);
+    end.decision_id = decision_id;
+    end.note = e->code ? e->code : "refused";
+    tdm__metrics_refused(&api->metrics, e->code);
     tdm__api_ended(api, &end);
 }
 
@@ -73,8 +81,7 @@ void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name rou
         tdm__buf_clear(&body);
     if (api->draining)
         tdm__http_conn_close_after(c);
-    tdm__metrics_refused(&api->metrics, e->code);
-    tdm__api_ended_at_once(api, c, route, e->status, e->code ? e->code : "refused");
+    count_refusal(api, c, route, e, decision_id);
     tdm__http_respond(c, e->status, headers, n, "application/json", tdm__buf_str(&body));
     tdm__buf_fini(&body);
 }
@@ -201,8 +208,7 @@ static void answer_wrong_method(tdm__api *api, tdm__http_conn *c, const endpoint
     tdm__buf_init(&body, SMALL_BODY_BYTES_MAX);
     if (tdm__api_error_put(&body, &e) != TDM_OK)
         tdm__buf_clear(&body);
-    tdm__metrics_refused(&api->metrics, e.code);
-    tdm__api_ended_at_once(api, c, at->route, e.status, e.code);
+    count_refusal(api, c, at->route, &e, NULL);
     tdm__http_respond(c, e.status, headers, 1, "application/json", tdm__buf_str(&body));
     tdm__buf_fini(&body);
 }

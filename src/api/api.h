@@ -78,10 +78,7 @@ typedef struct tdm__api_end {
 void tdm__api_ended(tdm__api *api, const tdm__api_end *end);
 
 /* The same for an answer that is given at once: before tdm__http_respond. */
-void tdm__api_ended_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name route, int status, const char *note);
-
-void tdm__api_log(tdm__api *api, uint64_t exchange_id, tdm__route_name route, int status, double ms,
-                  const char *what);
+void tdm__api_ended_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name route, int status);
 
 /* The application that asks, by its key: its name, or "" for the device's own (no key, or the owner). Borrowed
  * for the daemon's life. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/verb_limits.h"
 #include "base/error.h"
 #include "base/hex.h"
 #include "base/json.h"
@@ -21,7 +22,7 @@ void tdm__api_answer_json(tdm__api *api, tdm__http_conn *c, json_t *document)
     char *text = document ? tdm__json_text(document, JSON_COMPACT) : NULL;
     json_decref(document);
     if (text) {
-        tdm__api_ended_at_once(api, c, TDM__ROUTE_DEVICE, 200, NULL);
+        tdm__api_ended_at_once(api, c, TDM__ROUTE_DEVICE, 200);
         tdm__http_respond(c, 200, &no_store, 1, "application/json", tdm__str_from(text));
     } else {
         tdm__api_error e;
@@ -65,7 +66,10 @@ void tdm__api_get_features(tdm__api *api, tdm__http_conn *c, const tdm__http_req
     (void)q;
     tdm__service_status s;
     tdm__service_get_status(api->service, &s);
-    tdm__api_answer_json(api, c, tdm__device_features(api->device, own_state_of(&s), s.percent));
+    tdm__quota quota;
+    tdm__service_get_quota(api->service, &quota);
+    json_t *features = tdm__device_features(api->device, own_state_of(&s), s.percent);
+    tdm__api_answer_json(api, c, tdm__verb_limits_add(features, &quota));
 }
 
 void tdm__api_get_device(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)

@@ -62,6 +62,6 @@ void tdm__api_page_answer(tdm__api *api, tdm__http_conn *c)
                                         {"Referrer-Policy", "no-referrer"},
                                         {"Cross-Origin-Opener-Policy", "same-origin"},
                                         {"Cache-Control", "no-cache"}};
-    tdm__api_ended_at_once(api, c, TDM__ROUTE_PAGE, 200, NULL);
+    tdm__api_ended_at_once(api, c, TDM__ROUTE_PAGE, 200);
     tdm__http_respond(c, 200, headers, 4, "text/html; charset=utf-8", (tdm__str){api->page, api->page_len});
 }

@@ -105,7 +105,7 @@ static void answer_small(tdm__api *api, tdm__http_conn *c, tdm__route_name route
         if (route == TDM__ROUTE_HEALTH)
             tdm__metrics_count(&api->metrics, route, a.status, tdm__http_conn_age_ms(c) / 1e3);
         else
-            tdm__api_ended_at_once(api, c, route, a.status, NULL);
+            tdm__api_ended_at_once(api, c, route, a.status);
         tdm__http_respond(c, a.status, &no_store, 1, a.content_type, tdm__buf_str(&a.body));
     }
     tdm__buf_fini(&a.body);

@@ -41,11 +41,10 @@ struct tdm__chat {
     tdm__buf out;             /* stream: this turn's frames; whole: the body */
     tdm__buf json;            /* stream: one chunk */
     tdm__chat_choice choices[TDM__CANDIDATES_MAX]; /* whole */
-    uint64_t begin_ns;
+    uint64_t begin_ns, tokens_ns; /* the last text came; 0: none has */
     int64_t created_unix_s;
     bool head_sent;
     bool role_framed[TDM__CANDIDATES_MAX]; /* stream: the chunk with the role */
-    bool text_seen;    /* the first text has come */
     bool decided;      /* the inbox has decision and model */
 };
 
@@ -92,13 +91,17 @@ static void chat_free(tdm__chat *chat)
     tdm__api_idle_now(api);
 }
 
-static void log_end(tdm__chat *chat, int status, const char *why)
+static void log_end(tdm__chat *chat, int status, const char *note)
 {
-    const tdm__job_timings *t = &chat->inbox.done.timings;
-    char what[160];
-    snprintf(what, sizeof what, "decision %s, %zu + %zu tokens%s%s", chat->inbox.decision_id, t->n_prompt,
-             t->n_generated, why ? ", " : "", why ? why : "");
-    tdm__api_log(chat->api, chat->exchange_id, TDM__ROUTE_CHAT, status, ms_since(chat->begin_ns), what);
+    const tdm__api_end end = {.exchange_id = chat->exchange_id,
+                              .route = TDM__ROUTE_CHAT,
+                              .status = status,
+                              .ms = ms_since(chat->begin_ns),
+                              .app = chat->ask.request.app,
+                              .decision_id = chat->inbox.decision_id,
+                              .timings = &chat->inbox.done.timings,
+                              .note = note};
+    tdm__api_ended(chat->api, &end);
 }
 
 static void chat_gone(tdm__exchange *exchange)
@@ -309,15 +312,28 @@ static tdm_status keep_piece(tdm__chat *chat, const tdm__chat_piece *piece)
     return chat->ask.logprobs ? tdm__reply_tokens(&choice->logprobs, *piece, &texts, &is_first) : TDM_OK;
 }
 
+/* For the histograms: what came together is taken as evenly spaced. */
+static void count_tokens(tdm__chat *chat, size_t n_tokens)
+{
+    const uint64_t now = tdm__clock_ns();
+    if (n_tokens == 0)
+        return;
+    if (chat->tokens_ns == 0)
+        tdm__metrics_first_token(&chat->api->metrics, (double)(now - chat->begin_ns) / 1e9);
+    else
+        tdm__metrics_between_tokens(&chat->api->metrics, (double)(now - chat->tokens_ns) / 1e9, n_tokens);
+    chat->tokens_ns = now;
+}
+
 static tdm_status take_pieces(tdm__chat *chat, tdm__chat_batch *batch)
 {
     tdm__chat_piece piece;
+    size_t n_tokens = 0;
     while (tdm__chat_batch_next(batch, &piece)) {
-        if (piece.text.len > 0 && !chat->text_seen)
-            tdm__metrics_first_token(&chat->api->metrics, ms_since(chat->begin_ns) / 1e3);
-        chat->text_seen = chat->text_seen || piece.text.len > 0;
+        n_tokens += piece.text.len > 0;
         TDM_TRY(chat->ask.stream ? frame_piece(chat, &piece) : keep_piece(chat, &piece));
     }
+    count_tokens(chat, n_tokens);
     return batch->overflowed ? TDM_ERR_LIMIT : TDM_OK;
 }
 

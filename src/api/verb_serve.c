@@ -58,13 +58,17 @@ static void verbing_free(tdm__verbing *v)
     tdm__api_idle_now(api);
 }
 
-static void log_end(tdm__verbing *v, int status, const char *what)
+static void log_end(tdm__verbing *v, int status, const char *note)
 {
-    const tdm__job_timings *t = &v->inbox.end.timings;
-    char text[160];
-    snprintf(text, sizeof text, "%s, decision %s, %zu + %zu tokens%s%s", tdm__verb_name(v->body.ask.verb),
-             v->inbox.head.decision_id, t->n_prompt, t->n_generated, what ? ", " : "", what ? what : "");
-    tdm__api_log(v->api, v->exchange_id, TDM__ROUTE_VERB, status, (double)(tdm__clock_ns() - v->begin_ns) / 1e6, text);
+    const tdm__api_end end = {.exchange_id = v->exchange_id,
+                              .route = TDM__ROUTE_VERB,
+                              .status = status,
+                              .ms = (double)(tdm__clock_ns() - v->begin_ns) / 1e6,
+                              .app = v->body.ask.app,
+                              .decision_id = v->inbox.head.decision_id,
+                              .timings = &v->inbox.end.timings,
+                              .note = note};
+    tdm__api_ended(v->api, &end);
 }
 
 static void verbing_gone(tdm__exchange *exchange)
