@@ -39,6 +39,7 @@ void tdm__service_destroy(tdm__service *s);
 
 /* What each application may take from now on. */
 void tdm__service_set_quota(tdm__service *s, const tdm__quota *q);
+void tdm__service_get_quota(tdm__service *s, tdm__quota *out);
 
 /* After ERR_QUOTA: seconds until the app may ask again. */
 int tdm__service_quota_wait_s(tdm__service *s, const char *app);

@@ -107,6 +107,7 @@ void tdm__service_destroy(tdm__service *s)
 }
 
 void tdm__service_set_quota(tdm__service *s, const tdm__quota *q) { tdm__quota_set(s->quota, q); }
+void tdm__service_get_quota(tdm__service *s, tdm__quota *out) { tdm__quota_get(s->quota, out); }
 
 int tdm__service_quota_wait_s(tdm__service *s, const char *app)
 {

@@ -49,6 +49,13 @@ void tdm__quota_set(tdm__quota_ledger *l, const tdm__quota *q)
     pthread_mutex_unlock(&l->mutex);
 }
 
+void tdm__quota_get(tdm__quota_ledger *l, tdm__quota *out)
+{
+    pthread_mutex_lock(&l->mutex);
+    *out = l->limits;
+    pthread_mutex_unlock(&l->mutex);
+}
+
 /* Empties the minutes that have gone by. A clock that was set back counts into the newest minute. */
 static void turn(app_count *a, int64_t now_unix_s)
 {

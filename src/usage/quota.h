@@ -28,6 +28,7 @@ void tdm__quota_destroy(tdm__quota_ledger *l); /* NULL-safe */
 
 /* Limits of each app from now on; what was counted stays. */
 void tdm__quota_set(tdm__quota_ledger *l, const tdm__quota *q);
+void tdm__quota_get(tdm__quota_ledger *l, tdm__quota *out);
 
 /* Begins a request. ERR_QUOTA: the sentence names app, count and limit; ERR_BUSY when more than APPS_MAX apps are at
  * work. */

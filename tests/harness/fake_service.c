@@ -204,6 +204,8 @@ static void *request_main(void *user)
     r->event.text = (tdm__str){NULL, 0};
     r->event.n_tokens = 0;
     r->event.screening = r->event.label = "none";
+    r->event.finishes = &r->event.finish;
+    r->event.n_candidates = 1;
     r->event.end = r->event.finish == TDM__FINISH_CANCELLED ? TDM__END_CANCELLED
                    : r->event.finish == TDM__FINISH_ERROR   ? TDM__END_FAILED
                                                             : TDM__END_ANSWERED;
@@ -267,6 +269,12 @@ void tdm__request_destroy(tdm__request **r)
     json_decref((*r)->messages);
     free(*r);
     *r = NULL;
+}
+
+void tdm__service_get_quota(tdm__service *s, tdm__quota *out)
+{
+    (void)s;
+    *out = (tdm__quota){0};
 }
 
 tdm__str tdm__service_token_text(tdm__service *s, int32_t id)
