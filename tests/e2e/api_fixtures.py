@@ -20,24 +20,30 @@ FAKE = pathlib.Path(os.environ.get("TANDEM_FAKE_DAEMON", BUILD / "tests/harness/
 TANDEM = BUILD / "tandem"
 
 
+# A tls_fixtures.Pair: daemons that are started while it is set speak TLS, and so do those who ask them.
+TLS = None
+
+
 class Daemon:
     """A running daemon: where it is, what it wrote, and small ways to ask it."""
 
     def __init__(self, argv):
+        self.context = TLS.client() if TLS else None
+        argv = [*argv, *(TLS.settings() if TLS else [])]
         self.log = tempfile.NamedTemporaryFile(mode="r")
         with open(self.log.name, "a") as out:
             self.process = subprocess.Popen([str(a) for a in argv], stdout=out, stderr=out)
         self.host, self.port = "127.0.0.1", 0
         deadline = time.monotonic() + 60
         while not self.port:
-            found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.text())
+            found = re.search(r"listening on https?://127\.0\.0\.1:(\d+)", self.text())
             if found:
                 self.port = int(found[1])
             elif self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the daemon did not start: " + self.text())
             else:
                 time.sleep(0.02)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if self.context else ''}://127.0.0.1:{self.port}"
 
     def text(self):
         self.log.seek(0)
@@ -55,10 +61,9 @@ class Daemon:
         status, got, text = self.ask(request)
         return status, got, json.loads(text)
 
-    @staticmethod
-    def ask(request):
+    def ask(self, request):
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=120, context=self.context) as answer:
                 return answer.status, answer.headers, answer.read().decode()
         except urllib.error.HTTPError as refusal:
             return refusal.code, refusal.headers, refusal.read().decode()
@@ -94,8 +99,13 @@ class Daemon:
         found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics")[2], re.M)
         return float(found[1]) if found else 0.0
 
-    def connect(self, timeout=10):
-        return socket.create_connection((self.host, self.port), timeout=timeout)
+    def connect(self, timeout=10, receive_bytes=None):
+        s = socket.socket()
+        s.settimeout(timeout)
+        if receive_bytes:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        s.connect((self.host, self.port))
+        return self.context.wrap_socket(s, server_hostname=self.host) if self.context else s
 
     def stop(self):
         """Ends it; gives the exit code."""

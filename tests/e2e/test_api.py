@@ -384,9 +384,7 @@ def test_a_full_queue_is_a_429_with_retry_after():
 
 def test_a_client_that_does_not_read_is_given_up():
     with fake_daemon("slots=1", "word_ms=0", "write_timeout=500ms") as d:
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        s.connect((d.host, d.port))
+        s = d.connect(receive_bytes=4096)
         s.sendall(raw_chat(d, chat("w " * 100000, stream=True)))
         deadline = time.monotonic() + 20
         while d.metric("tandem_clients_slow_total") + d.metric("tandem_clients_gone_total") == 0:
