@@ -122,7 +122,7 @@ tdm_status tdm_serve_estimate(const tdm_model *m, const tdm_serve_options *o, ui
     TDM_TRY(tdm__lib_check_null(bytes, "bytes", err));
     TDM_TRY(engine_options(o, &eo, err));
     TDM_TRY(tdm__engine_estimate(m->model, &eo, &need, err));
-    *bytes = need.kv_bytes + need.scratch_bytes;
+    *bytes = need.kv_bytes + need.scratch_bytes + need.job_bytes;
     return TDM_OK;
 }
 
