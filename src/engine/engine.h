@@ -112,9 +112,9 @@ enum { TDM__N_PRIORITIES = 2 };
 typedef struct tdm__job_params {
     const int32_t *prompt; /* copied; 1 .. n_ctx - 1 ids of the vocabulary */
     size_t n_prompt;
-    size_t n_public;       /* at most n_prompt; so many first tokens hold no user's text: what was computed for them may serve any app;
-                              all behind them serves the same app only, as time would tell one app of another's text */
-    const char *app;       /* who asks, at most TDM__APP_NAME_MAX bytes, copied; apps share the engine fairly; NULL: "" */
+    size_t n_public; /* at most n_prompt; so many first tokens hold no user's text: what was computed for them may serve
+                        any app; all behind them serves the same app only, as time would tell apps of others' texts */
+    const char *app; /* who asks, at most TDM__APP_NAME_MAX bytes, copied; apps share the engine fairly; NULL: "" */
     tdm__priority priority;
     size_t max_tokens;     /* 0: until the context is full */
     tdm__sampling sampling;

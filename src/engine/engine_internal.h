@@ -86,7 +86,7 @@ struct tdm__engine {
     size_t n_rows_reused; /* in this turn */
     bool must_finish;     /* the last batch was given up and somebody lost work: the next one runs to its end */
 
-    atomic_bool interrupt;       /* set by a cancel of a job that has a slot, and by foreground when the batch has none */
+    atomic_bool interrupt;       /* set by a cancel of a job that has a slot, and by foreground while background runs */
     atomic_bool queue_interrupt; /* set by a cancel of a job that waits */
 
     pthread_mutex_t mutex;

@@ -48,16 +48,26 @@ static tdm__slot *next_prompt(tdm__engine *e)
     return next;
 }
 
-/* Rows for s, or for whom it waits for, as many as s needs of those. */
-static size_t put_prompt(tdm__engine *e, tdm__slot *s, size_t room, tdm__batch *b, size_t *n_logits)
+/* Whom s waits for in the end, s itself if for nobody; NULL: for a copy. The way ends, as each one on it was admitted
+ * before the last. *n_behind: so many positions are wanted of that one. */
+static tdm__slot *who_computes(tdm__slot *s, size_t *n_behind)
 {
     tdm__slot *at = s;
-    size_t n_behind = s->n_tokens;
-    while (at->donor) {
-        n_behind = at->n_shared;
-        at = at->donor;
+    *n_behind = s->n_tokens;
+    for (; at->donor; at = at->donor) {
+        if (at->donor->n_done >= at->n_shared)
+            return NULL;
+        *n_behind = at->n_shared;
     }
-    if (!at->job || at->n_rows > 0 || at->n_done >= n_behind) {
+    return at;
+}
+
+/* Rows for s, or for whom it waits for; how many. */
+static size_t put_prompt(tdm__engine *e, tdm__slot *s, size_t room, tdm__batch *b, size_t *n_logits)
+{
+    size_t n_behind;
+    tdm__slot *at = who_computes(s, &n_behind);
+    if (!at || !at->job || at->n_rows > 0) {
         s->was_passed = true;
         return 0;
     }
