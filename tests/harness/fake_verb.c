@@ -1,8 +1,9 @@
 /* fake_verb.c - verb.h's runs over the fake service: every suggestion is the text (or the last message) itself.
  *
  * For tests of what stands in front of the verbs. Decisions are the device's own; beside fake_service.h's words a text
- * steers by its beginning: "!short" and "!japanese" are refused at once, "!bad" comes to nothing that passes, "!stop" is
- * stopped by the screen after its first word, "!again" is taken back after its first word and told once more.
+ * steers by its beginning: "!short", "!japanese", "!quota" are refused at once, "!bad" comes to nothing that passes,
+ * "!stop" is stopped by the screen at its end, "!again" is taken back after its first word and told once more; "!off",
+ * "!consent", "!input" end without a word, as the spine ends then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@ struct tdm__verb_run {
     tdm__decision decision;
     tdm__request *request;
     size_t n;
-    bool wants_pieces, begins_again, is_bad, is_stopped;
+    bool wants_pieces, begins_again, is_bad;
+    tdm__request_end end;  /* what the text steers to; NONE: the answer's own */
+    tdm__reason reason;
     tdm__buf text;
     size_t n_words;
 };
@@ -57,13 +60,9 @@ static void on_done(tdm__verb_run *w, tdm__event ev)
         ev.end = TDM__END_FAILED;
         tdm__fail(&ev.error, TDM_ERR_FORMAT, "no suggestion kept the names and numbers of the text");
     }
-    if (w->is_stopped && ev.end == TDM__END_ANSWERED) {
-        ev.end = TDM__END_STOPPED_BY_SCREEN;
-        ev.reason = TDM__REASON_SCREEN_OUTPUT;
-    }
-    if (w->decision.n_plan == 0) {
-        ev.end = TDM__END_OFF;
-        ev.reason = w->decision.off;
+    if (w->end != TDM__END_NONE && ev.end == TDM__END_ANSWERED) {
+        ev.end = w->end;
+        ev.reason = w->reason;
     }
     const bool is_answer = ev.end == TDM__END_ANSWERED;
     tell(w,
@@ -83,16 +82,44 @@ static void on_event(void *user, const tdm__event *event)
     ev.filing_id = ev.partner_id = "";
     if (ev.kind == TDM__EVENT_DECISION)
         tell(w, (tdm__verb_event){.kind = TDM__VERB_DECISION}, &ev);
-    else if (ev.kind == TDM__EVENT_TEXT && w->decision.n_plan > 0)
+    else if (ev.kind == TDM__EVENT_TEXT && (w->end == TDM__END_NONE || w->reason == TDM__REASON_SCREEN_OUTPUT))
         on_word(w, &ev);
     else if (ev.kind == TDM__EVENT_DONE)
         on_done(w, ev);
+}
+
+/* How a text that begins so ends. */
+static void steer(tdm__verb_run *w, tdm__str text)
+{
+    static const struct {
+        tdm__str begin;
+        tdm__request_end end;
+        tdm__reason reason;
+    } ends[] = {
+        {{"!off", 4}, TDM__END_OFF, TDM__REASON_FEATURE_KILLED},
+        {{"!consent", 8}, TDM__END_NEEDS_CONSENT, TDM__REASON_NONE},
+        {{"!input", 6}, TDM__END_STOPPED_BY_SCREEN, TDM__REASON_SCREEN_INPUT},
+        {{"!stop", 5}, TDM__END_STOPPED_BY_SCREEN, TDM__REASON_SCREEN_OUTPUT},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (tdm__str_starts(text, ends[i].begin)) {
+            w->end = ends[i].end;
+            w->reason = ends[i].reason;
+        }
+    if (w->decision.n_plan == 0) {
+        w->end = TDM__END_OFF;
+        w->reason = w->decision.off;
+    } else if (w->end == TDM__END_OFF) {
+        w->decision.off = w->reason;
+    }
 }
 
 static tdm_status refuse_at_once(tdm__str text, tdm_error *err)
 {
     if (tdm__str_starts(text, TDM_STR("!japanese")))
         TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "the text is in no language that this verb is good for");
+    if (tdm__str_starts(text, TDM_STR("!quota")))
+        TDM_FAIL(err, TDM_ERR_QUOTA, "an app may have 1 request at once");
     if (text.len < 2 || tdm__str_starts(text, TDM_STR("!short")))
         TDM_FAIL(err, TDM_ERR_LIMIT, "the text has %zu bytes; at least 2 are needed", text.len);
     return TDM_OK;
@@ -112,12 +139,12 @@ tdm_status tdm__verb_start(tdm__service *s, const tdm__verb_ask *ask, tdm__verb_
                          .n = ask->n > 0 ? ask->n : ask->verb == TDM__VERB_REPLY ? 3 : 1,
                          .wants_pieces = ask->wants_pieces,
                          .begins_again = tdm__str_starts(text, TDM_STR("!again")),
-                         .is_bad = tdm__str_starts(text, TDM_STR("!bad")),
-                         .is_stopped = tdm__str_starts(text, TDM_STR("!stop"))};
+                         .is_bad = tdm__str_starts(text, TDM_STR("!bad"))};
     tdm__buf_init(&w->text, TEXT_BYTES_MAX);
     w->rules = tdm__device_acquire(w->device);
     tdm__ask facts = {.feature = tdm__verb_name(ask->verb), .own_state = TDM__BACKEND_UP};
     tdm_status status = tdm__device_decide(w->device, w->rules, &facts, &w->decision, err);
+    steer(w, text);
     json_t *messages = json_pack("[{s:s, s:s%}]", "role", "user", "content", text.ptr, text.len);
     const tdm__chat_request q = {.messages = messages, .n_top_logprobs = -1, .app = ask->app};
     if (status == TDM_OK)
