@@ -43,6 +43,7 @@ static tdm_status compose(void *user, tdm__request *r, tdm_error *err)
     case TDM__VERB_REWRITE:
         return tdm__verb_rewrite(w, r, err);
     case TDM__VERB_PROOFREAD:
+        return tdm__verb_proofread(w, r, err);
     case TDM__VERB_SUMMARIZE:
     case TDM__VERB_REPLY:
     case TDM__VERB_PRIORITISE:
@@ -92,9 +93,16 @@ static json_t *subject_of(const tdm__verb_run *w)
     return messages;
 }
 
-static size_t n_candidates(const tdm__verb_run *w)
+/* Suggestions, and of proofreading Chinese what helps to find one; no more than the engine has places for at once. */
+static size_t n_candidates(tdm__service *s, const tdm__verb_run *w)
 {
-    return w->ask.n > 0 ? w->ask.n : w->ask.verb == TDM__VERB_REPLY ? TDM__VERB_REPLIES : 1;
+    if (w->ask.n > 1)
+        return w->ask.n;
+    const bool has_drafts = w->ask.verb == TDM__VERB_PROOFREAD && strcmp(w->language, "zh") == 0;
+    const size_t wanted = has_drafts ? TDM__VERB_DRAFTS : w->ask.verb == TDM__VERB_REPLY && w->ask.n == 0 ? TDM__VERB_REPLIES : 1;
+    tdm__service_status status;
+    tdm__service_get_status(s, &status);
+    return wanted < status.stats.n_slots || status.stats.n_slots == 0 ? wanted : status.stats.n_slots;
 }
 
 /* The lock is held over the start, so that a cancel out of the first event finds the handle. */
@@ -103,8 +111,9 @@ static tdm_status start(tdm__service *s, tdm__verb_run *w, tdm_error *err)
     json_t *subject = subject_of(w);
     if (!subject)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a verb's text");
+    w->n_places = n_candidates(s, w);
     const tdm__chat_request q = {.messages = subject,
-                                 .n = n_candidates(w),
+                                 .n = w->n_places,
                                  .sampling = tdm__sampling_default(),
                                  .n_top_logprobs = -1,
                                  .feature = tdm__verb_name(w->ask.verb),

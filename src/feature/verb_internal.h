@@ -18,6 +18,7 @@
 
 enum {
     TDM__VERB_REPLIES = 3,        /* the default of reply */
+    TDM__VERB_DRAFTS = 3,         /* of proofreading Chinese, beside the greedy one */
     TDM__VERB_ARENA_BYTES = 16 * 1024 * 1024,
     TDM__VERB_SCRATCH_BYTES = 64 * 1024 * 1024,
 };
@@ -32,6 +33,7 @@ struct tdm__verb_run {
     tdm__arena scratch;   /* of one step of the work; the verb resets it */
     tdm__suggestion *suggestions; /* [n_suggestions], the arena's */
     size_t n_suggestions;
+    size_t n_places;      /* candidates that the request was admitted for */
     tdm__flaw last_flaw;  /* why the last attempt did not pass */
     pthread_mutex_t mutex;
     tdm__request *request; /* under mutex until start has returned */
@@ -46,13 +48,20 @@ typedef struct tdm__verb_question {
     size_t max_tokens;
     size_t attempt;            /* 0: greedy; else sampled, with another seed each */
     bool is_sampled;           /* attempt 0, too */
+    size_t n;                  /* texts, side by side where the engine has the places; 0: 1. Sampled, then */
     bool (*on_text)(void *user, size_t candidate, tdm__str piece); /* as in compose.h */
     void *user;
 } tdm__verb_question;
 
-/* *out is what the model wrote, unwrapped, in w's scratch; *is_cut: it had not ended. */
-tdm_status tdm__verb_ask_model(tdm__verb_run *w, tdm__request *r, const tdm__verb_question *q, tdm__str *out,
-                               bool *is_cut, tdm_error *err);
+/* What the model wrote. */
+typedef struct tdm__verb_answer {
+    tdm__str text; /* unwrapped; w's scratch */
+    bool is_cut;   /* it had not ended */
+} tdm__verb_answer;
+
+/* out [q->n]. Errors as tdm__compose_generate; ERR_NOMEM. */
+tdm_status tdm__verb_ask_model(tdm__verb_run *w, tdm__request *r, const tdm__verb_question *q, tdm__verb_answer *out,
+                               tdm_error *err);
 
 /* Tokens of text, and of what a generation of this prompt may read and write beside its text. */
 tdm_status tdm__verb_budget(tdm__verb_run *w, tdm__request *r, const char *prompt, size_t *text_tokens_max,

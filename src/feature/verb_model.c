@@ -16,37 +16,52 @@ static tdm__sampling sampling_of(const tdm__verb_run *w, const tdm__verb_questio
 {
     tdm__sampling s = tdm__sampling_default();
     s.seed = (w->ask.has_seed ? w->ask.seed : 1) + q->attempt;
-    if (q->attempt > 0 || q->is_sampled) {
+    if (q->attempt > 0 || q->is_sampled || q->n > 1) {
         s.temperature = 0.7f;
         s.top_p = 0.9f;
     }
     return s;
 }
 
-static tdm_status keep(tdm__verb_run *w, tdm__generated *g, tdm__str source, tdm__str *out, tdm_error *err)
+static tdm_status keep(tdm__verb_run *w, const tdm__generated *g, tdm__str source, tdm__verb_answer *out, tdm_error *err)
 {
     const char *text = tdm__arena_dup(&w->scratch, (tdm__str){g->text, g->len});
-    const size_t len = g->len;
-    tdm__free(g->text);
     if (!text)
-        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a text of %zu bytes", len);
-    *out = tdm__check_unwrap((tdm__str){text, len}, source);
+        TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a text of %zu bytes", g->len);
+    *out = (tdm__verb_answer){tdm__check_unwrap((tdm__str){text, g->len}, source), g->finish == TDM__FINISH_LENGTH};
     return TDM_OK;
 }
 
-tdm_status tdm__verb_ask_model(tdm__verb_run *w, tdm__request *r, const tdm__verb_question *q, tdm__str *out,
-                               bool *is_cut, tdm_error *err)
+static tdm_status generate(tdm__verb_run *w, tdm__request *r, const tdm__generation *g, tdm__str source,
+                           tdm__verb_answer *out, tdm_error *err)
+{
+    tdm__generated texts[TDM__CANDIDATES_MAX] = {0};
+    TDM_TRY(tdm__compose_generate(r, g, texts, err));
+    tdm_status s = TDM_OK;
+    for (size_t i = 0; i < g->n; i++) {
+        if (s == TDM_OK)
+            s = keep(w, &texts[i], source, &out[i], err);
+        tdm__free(texts[i].text);
+    }
+    return s;
+}
+
+tdm_status tdm__verb_ask_model(tdm__verb_run *w, tdm__request *r, const tdm__verb_question *q, tdm__verb_answer *out,
+                               tdm_error *err)
 {
     const tdm__prompt_fill fill = {.instruction = w->ask.instruction, .text = q->text};
-    tdm__generation g = {.n = 1, .max_tokens = q->max_tokens, .sampling = sampling_of(w, q), .on_text = q->on_text,
+    tdm__generation g = {.max_tokens = q->max_tokens, .sampling = sampling_of(w, q), .on_text = q->on_text,
                          .user = q->user};
     TDM_TRY(tdm__verb_prompt_make(w->ask.verb, w->language, q->prompt, &fill, &g.messages, &g.n_public_turns, err));
-    tdm__generated generated = {0};
-    tdm_status s = tdm__compose_generate(r, &g, &generated, err);
+    const size_t n = q->n > 0 ? q->n : 1;
+    tdm_status s = TDM_OK;
+    for (size_t i = 0; s == TDM_OK && i < n; i += g.n) { /* the same texts side by side or in turn: seed of the first + i */
+        g.n = n - i < w->n_places ? n - i : w->n_places;
+        s = generate(w, r, &g, q->text, out + i, err);
+        g.sampling.seed += g.n;
+    }
     json_decref(g.messages);
-    TDM_TRY(s);
-    *is_cut = generated.finish == TDM__FINISH_LENGTH;
-    return keep(w, &generated, q->text, out, err);
+    return s;
 }
 
 tdm_status tdm__verb_budget(tdm__verb_run *w, tdm__request *r, const char *prompt, size_t *tokens, tdm_error *err)

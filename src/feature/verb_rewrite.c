@@ -79,19 +79,18 @@ static tdm_status try_piece(rewriting *t, tdm__str piece, tdm__str *out, tdm_err
                                       .text = piece,
                                       .max_tokens = times * n_tokens + n_tokens / 2 + 24,
                                       .attempt = i + t->candidate * ATTEMPTS};
-        tdm__str text;
-        bool is_cut;
+        tdm__verb_answer a;
         tdm__flaw flaw;
-        TDM_TRY(tdm__verb_ask_model(w, t->r, &q, &text, &is_cut, err));
-        TDM_TRY(tdm__check_text(&rule, text, &w->scratch, &flaw, err));
-        if (flaw == TDM__FLAW_NONE && is_cut)
+        TDM_TRY(tdm__verb_ask_model(w, t->r, &q, &a, err));
+        TDM_TRY(tdm__check_text(&rule, a.text, &w->scratch, &flaw, err));
+        if (flaw == TDM__FLAW_NONE && a.is_cut)
             flaw = TDM__FLAW_CUT;
-        if (flaw == TDM__FLAW_NONE && memchr(text.ptr, '\n', text.len))
+        if (flaw == TDM__FLAW_NONE && memchr(a.text.ptr, '\n', a.text.len))
             flaw = TDM__FLAW_TOO_LONG; /* one line was given */
-        if (flaw == TDM__FLAW_NONE && tdm__str_eq(text, piece))
+        if (flaw == TDM__FLAW_NONE && tdm__str_eq(a.text, piece))
             flaw = TDM__FLAW_UNCHANGED;
         if (flaw == TDM__FLAW_NONE) {
-            *out = text;
+            *out = a.text;
             t->n_rewritten++;
             return TDM_OK;
         }
