@@ -126,7 +126,8 @@ def test_two_verbs_at_once(daemon):
 def test_the_fuzzers_corpus_is_taken_as_its_names_say(daemon):
     corpus = pathlib.Path(__file__).parents[1] / "fuzz/corpus/verb_json"
     for verb in VERBS:
-        status, _, answer = ask(daemon, verb, (corpus / f"{verb}.json").read_bytes()[1:].replace(b'"stream":true,', b""))
+        body = (corpus / f"{verb}.json").read_bytes()[1:]
+        status, _, answer = ask(daemon, verb, body.replace(b'"stream":true,', b""))
         assert status == 200, answer
 
 
@@ -159,7 +160,8 @@ def test_a_field_of_another_verb_names_both(daemon, verb, field, value):
 @pytest.mark.parametrize("verb,more,param", [
     ("rewrite", {"text": 5}, "text"), ("rewrite", {"text": ["a"]}, "text"), ("rewrite", {"style": "pirate"}, "style"),
     ("rewrite", {"style": 1}, "style"), ("rewrite", {"style": "custom"}, "instruction"),
-    ("rewrite", {"style": "concise", "instruction": "x"}, "instruction"), ("rewrite", {"instruction": ""}, "instruction"),
+    ("rewrite", {"style": "concise", "instruction": "x"}, "instruction"),
+    ("rewrite", {"instruction": ""}, "instruction"),
     ("rewrite", {"instruction": "x" * 1001}, "instruction"), ("summarize", {"kind": "essay"}, "kind"),
     ("summarize", {"source": "web"}, "source"), ("reply", {"n": 0}, "n"), ("reply", {"n": 9}, "n"),
     ("reply", {"n": 1.5}, "n"), ("reply", {"n": "3"}, "n"), ("rewrite", {"seed": 1.5}, "seed"),
@@ -341,7 +343,8 @@ def test_what_was_shown_is_taken_back_before_a_stopped_streams_error(daemon):
 
 
 @pytest.mark.parametrize("text,status,code", [
-    ("!off please", 403, "feature_off"), ("!limit of it", 400, "text_too_long"), ("!input is bad", 400, "content_filter"),
+    ("!off please", 403, "feature_off"), ("!limit of it", 400, "text_too_long"),
+    ("!input is bad", 400, "content_filter"),
     ("!broken model", 500, "internal_error")])
 def test_a_stream_that_never_began_is_a_plain_error(daemon, text, status, code):
     got, headers, answer, _ = stream(daemon, "rewrite", {"text": text})

@@ -58,7 +58,7 @@ static void on_done(tdm__verb_run *w, tdm__event ev)
         suggestions[i] = (tdm__suggestion){.text = tdm__buf_str(&w->text), .item = i, .reason = ""};
     if (w->is_bad && ev.end == TDM__END_ANSWERED) {
         ev.end = TDM__END_FAILED;
-        tdm__fail(&ev.error, TDM_ERR_FORMAT, "no suggestion kept the names and numbers of the text");
+        tdm__fail(&ev.error, TDM_ERR_UPSTREAM, "no suggestion kept the names and numbers of the text");
     }
     if (w->end != TDM__END_NONE && ev.end == TDM__END_ANSWERED) {
         ev.end = w->end;

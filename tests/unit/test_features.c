@@ -11,9 +11,11 @@
 #include "device_world.h"
 #include "request/device_internal.h"
 
-#define OWN "      - {backend: own, role: engine, model: qwen2.5-coder-0.5b-instruct-q4_k_m, model_name: Qwen2.5 Coder 0.5B}\n"
+#define OWN                                                                                                            \
+    "      - {backend: own, role: engine, model: qwen2.5-coder-0.5b-instruct-q4_k_m, "                                  \
+    "model_name: Qwen2.5 Coder 0.5B}\n"
 #define CHATGPT                                                                                                        \
-    "      - backend: openai\n        role: hand-off\n        model: gpt-4o\n        model_name: ChatGPT\n"              \
+    "      - backend: openai\n        role: hand-off\n        model: gpt-4o\n        model_name: ChatGPT\n"            \
     "        model_date: 2024-11-20\n        data_region: US\n        profiles: [adult]\n"
 #define REWRITE "  rewrite:\n    backends:\n"
 
