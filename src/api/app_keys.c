@@ -16,7 +16,7 @@
 #include "os/heap.h"
 #include "os/random.h"
 
-enum { KEY_BYTES = 32, PATH_CAP = 800, NAME_LEN_MAX = TDM__APP_NAME_TEXT - 1 };
+enum { KEY_BYTES = 32, FOLDER_CAP = 640, PATH_CAP = 1024, NAME_LEN_MAX = TDM__APP_NAME_TEXT - 1 };
 
 static const char first_app[] = "default", ending[] = ".key";
 
@@ -151,16 +151,11 @@ static tdm_status folder_read(reading *r, DIR *dir, tdm_error *err)
     return TDM_OK;
 }
 
-tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err)
+tdm_status tdm__app_keys_read(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err)
 {
-    char folder[PATH_CAP / 2 + 300], key[TDM__APP_KEY_TEXT];
+    char folder[FOLDER_CAP];
     snprintf(folder, sizeof folder, "%.600s/apps", state_dir);
     DIR *dir = opendir(folder);
-    if (!dir && errno == ENOENT) {
-        TDM_TRY(tdm__app_key_add(state_dir, first_app, key, err));
-        OPENSSL_cleanse(key, sizeof key);
-        dir = opendir(folder);
-    }
     if (!dir)
         return tdm__fail_os(err, errno, "the folder %s cannot be read", folder);
     reading r = {.folder = folder, .names = names};
@@ -171,6 +166,17 @@ tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm_
     else
         tdm__app_keys_close(&r.keys);
     return s;
+}
+
+tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err)
+{
+    char key[TDM__APP_KEY_TEXT];
+    const tdm_status s = tdm__app_keys_read(state_dir, names, out, err);
+    if (s != TDM_ERR_NOT_FOUND)
+        return s;
+    TDM_TRY(tdm__app_key_add(state_dir, first_app, key, err));
+    OPENSSL_cleanse(key, sizeof key);
+    return tdm__app_keys_read(state_dir, names, out, err);
 }
 
 void tdm__app_keys_close(tdm__app_keys *k)
@@ -201,7 +207,7 @@ static void path_of(const char *state_dir, const char *name, char path[PATH_CAP]
 
 tdm_status tdm__app_key_add(const char *state_dir, const char *name, char key[TDM__APP_KEY_TEXT], tdm_error *err)
 {
-    char folder[PATH_CAP], path[PATH_CAP];
+    char folder[FOLDER_CAP], path[PATH_CAP];
     uint8_t random[KEY_BYTES];
     TDM_TRY(check_name(name, err));
     snprintf(folder, sizeof folder, "%.600s/apps", state_dir);

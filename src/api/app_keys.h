@@ -35,9 +35,12 @@ typedef struct tdm__app_keys {
     size_t n;
 } tdm__app_keys;
 
-/* Reads all of STATE/apps, and makes the folder with its first key when there is none. ERR_INVAL for a file that
+/* Reads all of STATE/apps. ERR_NOT_FOUND when there is no such folder, ERR_INVAL for a file that
  * others may read, ERR_FORMAT for one that holds no key or a name that is none, or for one key under two names,
  * ERR_LIMIT beyond TDM__APPS_MAX. */
+tdm_status tdm__app_keys_read(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err);
+
+/* The same; makes the folder with its first key when there is none. */
 tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm__app_keys *out, tdm_error *err);
 void tdm__app_keys_close(tdm__app_keys *k);
 

@@ -116,6 +116,7 @@ int tdm__cmd_chat(int argc, char **argv);
 int tdm__cmd_assistant(int argc, char **argv);
 int tdm__cmd_consent(int argc, char **argv);
 int tdm__cmd_serve(int argc, char **argv);
+int tdm__cmd_app(int argc, char **argv);
 int tdm__cmd_verb(int argc, char **argv); /* argv[0] is the verb's name */
 int tdm__cmd_keygen(int argc, char **argv);
 int tdm__cmd_desk(int argc, char **argv);

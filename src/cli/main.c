@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ static const command commands[] = {
     {"prioritise", tdm__cmd_verb, "messages by their urgency"},
     {"consent", tdm__cmd_consent, "which partners the owner has agreed to"},
     {"serve", tdm__cmd_serve, "the daemon: the API and the chat page"},
+    {"app", tdm__cmd_app, "applications that tandem serve tells apart: a key each"},
     {"device", tdm__cmd_device, "device records: make one, look at one"},
     {"keygen", tdm__cmd_keygen, "a new pair of keys for signing"},
     {"policy", tdm__cmd_policy, "the signed repository: make, sign, verify, install, show"},
@@ -84,6 +86,7 @@ int main(int argc, char **argv)
     if (!hold_standard_streams())
         return TDM__EXIT_FAILED; /* with nowhere to say so */
     tdm__map_guard_install(); /* a model file that is cut while it is read: zeros, and an error where it is used */
+    unsetenv("SSLKEYLOGFILE"); /* libcurl would write the keys of its connections to the file that it names */
     signal(SIGPIPE, SIG_IGN); /* a peer that leaves is an error of that write, not the end of the process */
     int code = TDM__EXIT_DONE;
     if (argc < 2) {

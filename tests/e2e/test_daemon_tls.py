@@ -61,7 +61,8 @@ def test_older_versions_are_not(daemon, version):
     assert "Cipher is (NONE)" in said and "BEGIN CERTIFICATE" not in said
 
 
-@pytest.mark.parametrize("ciphers", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA", "aNULL", "RC4", "3DES"])
+@pytest.mark.parametrize("ciphers", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA", "aNULL", "RC4",
+                                     "3DES"])
 def test_no_cipher_without_forward_secrecy_or_authentication(daemon, ciphers):
     said = openssl(daemon, "-tls1_2", "-cipher", f"{ciphers}:@SECLEVEL=0")
     assert "Cipher is (NONE)" in said or "no cipher match" in said, said
