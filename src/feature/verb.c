@@ -45,6 +45,7 @@ static tdm_status compose(void *user, tdm__request *r, tdm_error *err)
     case TDM__VERB_PROOFREAD:
         return tdm__verb_proofread(w, r, err);
     case TDM__VERB_SUMMARIZE:
+        return tdm__verb_summarize(w, r, err);
     case TDM__VERB_REPLY:
     case TDM__VERB_PRIORITISE:
     case TDM__VERB_NONE:
