@@ -185,7 +185,7 @@ class Tree:
         return [(n, t) for n, t in self.files.items() if rx.search(n)]
 
     def code(self):
-        return self.named(r"^(src|include|tests|tools)/.*\.[ch]$")
+        return self.named(r"^(src|include|tests|tools|examples)/.*\.[ch]$")
 
 
 BLANKED = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
