@@ -3,6 +3,7 @@
  * The linker puts counting wrappers around the heap (--wrap), so that "nothing is allocated for a token" is measured,
  * on all threads of the process. Same bits in any company is tests/diff's business.
  */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -22,10 +23,15 @@
 /* The heap, counted while `counting`. */
 static atomic_bool counting;
 static atomic_int n_heap_calls;
+static pthread_t submitter;
+static atomic_bool submitter_is_excused;
+static sem_t foreground_is_there;
 
 static void count_heap_call(void)
 {
-    if (atomic_load_explicit(&counting, memory_order_relaxed))
+    if (!atomic_load_explicit(&counting, memory_order_relaxed))
+        return;
+    if (!submitter_is_excused || !pthread_equal(pthread_self(), submitter))
         atomic_fetch_add(&n_heap_calls, 1);
 }
 
@@ -449,6 +455,47 @@ static void a_generated_token_takes_no_memory_from_the_heap(void **state)
     tdm__engine_destroy(e);
 }
 
+/* Of the engine's threads alone: the submit of the foreground job takes memory, on this one. */
+static void count_of_the_engine(tdm__answer *a, const tdm__job_event *ev)
+{
+    if (ev->kind == TDM__JOB_TEXT && a->n_ids == 1) {
+        submitter_is_excused = true;
+        atomic_store(&counting, true);
+        while (sem_wait(&foreground_is_there) != 0) {
+        }
+    }
+    if (ev->kind == TDM__JOB_DONE)
+        atomic_store(&counting, false);
+}
+
+static void an_eviction_takes_no_memory_from_the_heap(void **state)
+{
+    (void)state;
+    static tdm__answer background, foreground;
+    tdm__engine *e = engine_of(&tiny, 1, 2);
+    tdm__job_params b = tdm__answer_params(hello, N_HELLO, 200), f = tdm__answer_params(hello + 1, 4, 5);
+    b.priority = TDM__BACKGROUND;
+    b.ignore_end = f.ignore_end = true;
+    submitter = pthread_self();
+    sem_init(&foreground_is_there, 0, 0);
+    background.on_event = count_of_the_engine;
+    assert_int_equal(tdm__answer_start(&background, e, &b, NULL), TDM_OK);
+    tdm__answer_wait_tokens(&background, 1);
+    assert_int_equal(tdm__answer_start(&foreground, e, &f, NULL), TDM_OK);
+    sem_post(&foreground_is_there);
+    tdm__answer_wait(&foreground);
+    tdm__answer_wait(&background);
+    sem_destroy(&foreground_is_there);
+    submitter_is_excused = false;
+    background.on_event = NULL;
+    tdm__engine_stats s;
+    tdm__engine_get_stats(e, &s);
+    assert_int_equal(s.n_evictions, 1);
+    assert_int_equal(background.n_ids, 200);
+    assert_int_equal(atomic_load(&n_heap_calls), 0);
+    tdm__engine_destroy(e);
+}
+
 static void an_idle_engine_takes_no_processor_time(void **state)
 {
     (void)state;
@@ -483,6 +530,7 @@ int main(void)
         cmocka_unit_test(a_model_that_computes_nonsense_ends_in_an_error),
         cmocka_unit_test(memory_is_refused_before_it_is_taken),
         cmocka_unit_test(a_generated_token_takes_no_memory_from_the_heap),
+        cmocka_unit_test(an_eviction_takes_no_memory_from_the_heap),
         cmocka_unit_test(an_idle_engine_takes_no_processor_time),
     };
     return cmocka_run_group_tests(tests, open_tiny, close_tiny);
