@@ -39,8 +39,8 @@ void tdm__verb_body_fini(tdm__verb_body *b); /* an empty one may be emptied agai
 /* Whether a verb has a use for the field of that name. */
 bool tdm__verb_takes(tdm__verb verb, const char *field);
 
-/* verb_body_messages.c: an array of {role, content, name?}; role "assistant" is the owner's. False with a 400; *out is then
- * empty. fini as above. */
+/* verb_body_messages.c: an array of {role, content, name?}; role "assistant" is the owner's. False with a 400; *out is
+ * then empty. fini as above. */
 bool tdm__verb_messages_read(const json_t *messages, tdm__verb_messages *out, tdm__api_error *e);
 void tdm__verb_messages_fini(tdm__verb_messages *m);
 

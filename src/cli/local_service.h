@@ -11,7 +11,8 @@ typedef struct tdm__local_service {
 } tdm__local_service;
 
 /* Opens the device (record: a device record to install, "" for none), loads the model and says so on stderr unless
- * quiet or --json. n_slots holds where --parallel does not say; 0: the engine's default. Close it also after an error. */
+ * quiet or --json. n_slots holds where --parallel does not say; 0: the engine's default. Close it also after an
+ * error. */
 tdm_status tdm__local_service_open(const tdm__common *common, const char *model, const char *record, size_t n_slots,
                                    tdm__local_service *out, tdm_error *err);
 void tdm__local_service_close(tdm__local_service *l);

@@ -215,6 +215,10 @@ def test_a_model_that_is_not_there_is_exit_1(world):
     assert r.returncode == 1 and r.stdout == "" and "nobody" in r.stderr
 
 
+def test_more_suggestions_than_places(world):
+    world.refused("rewrite", "-n", "3", "--parallel", "2", code="too_many_suggestions")
+
+
 def test_a_disk_that_is_full_is_exit_1(world):
     with open("/dev/full", "wb") as full:
         r = subprocess.run(world.command("rewrite"), input=TEXT.encode(), stdout=full, stderr=subprocess.PIPE,
@@ -252,3 +256,16 @@ def test_a_client_that_leaves_frees_the_engine(world):
         assert daemon.post({"text": TEXT, "style": "concise"}, path="/v1/features/rewrite")[0] in (200, 422)
     finally:
         daemon.stop()
+
+
+def test_a_model_that_is_none_has_failed(world, tmp_path):
+    (tmp_path / "junk.gguf").write_bytes(b"GGUF" + bytes(100))
+    daemon = Daemon([TANDEM, "serve", "--home", world.home, "-m", tmp_path / "junk.gguf", "--listen", "127.0.0.1:0"])
+    try:
+        daemon.wait_state("failed", 20)
+        status, _, answer = daemon.post({"text": TEXT}, path="/v1/features/rewrite")
+        features = json.loads(daemon.get("/v1/features")[2])
+    finally:
+        daemon.stop()
+    assert status == 503 and answer["error"]["code"] == "model_failed"
+    assert {(features[v]["state"], features[v]["reason"]) for v in VERBS} == {("off", "DEVICE_FAILED")}

@@ -12,7 +12,7 @@
 #include "request/device_internal.h"
 
 #define OWN                                                                                                            \
-    "      - {backend: own, role: engine, model: qwen2.5-coder-0.5b-instruct-q4_k_m, "                                  \
+    "      - {backend: own, role: engine, model: qwen2.5-coder-0.5b-instruct-q4_k_m, "                                 \
     "model_name: Qwen2.5 Coder 0.5B}\n"
 #define CHATGPT                                                                                                        \
     "      - backend: openai\n        role: hand-off\n        model: gpt-4o\n        model_name: ChatGPT\n"            \
