@@ -269,17 +269,19 @@ def ask(d, host, origin=None, path="/v1/models", context=None, address=None):
 
 def test_given_hosts_are_names_of_ours_and_others_are_not(home):
     with running(home, "hosts=phone.lan box.lan:9000") as d:
-        for host, status in (("phone.lan", 200), (f"phone.lan:{d.port}", 200), ("PHONE.lan", 200),
-                             ("phone.lan:1", 421), ("phone.lan.", 421), ("xphone.lan", 421), ("phone.lanx", 421), ("phone", 421),
+        own = f"phone.lan:{d.port}"
+        for host, status in (("phone.lan", 200), (own, 200), ("PHONE.lan", 200), ("phone.lan:1", 421),
+                             ("phone.lan.", 421), ("xphone.lan", 421), ("phone.lanx", 421), ("phone", 421),
                              ("box.lan:9000", 200), ("box.lan", 421), (f"box.lan:{d.port}", 421), ("localhost", 200),
                              ("evil.example", 421), ("phone.lan box.lan:9000", 421)):
             assert ask(d, host) == status, host
-        for origin, status in ((f"http://phone.lan:{d.port}", 200), ("http://phone.lan", 403),
-                               ("http://box.lan:9000", 200), (f"https://phone.lan:{d.port}", 403), ("http://evil.example", 403), ("null", 403)):
+        for origin, status in ((f"http://{own}", 200), ("http://phone.lan", 403), ("http://box.lan:9000", 200),
+                               (f"https://{own}", 403), ("http://evil.example", 403), ("null", 403)):
             assert ask(d, "phone.lan", origin) == status, origin
 
 
-@pytest.mark.parametrize("host", ["Phone.lan", "a/b", "http://x", "x:", "x:y", "x:123456", ":80", "x" * 254, "[::1]", "*"])
+@pytest.mark.parametrize("host", ["Phone.lan", "a/b", "http://x", "x:", "x:y", "x:123456", ":80", "x" * 254, "[::1]",
+                                  "*"])
 def test_hosts_that_are_none_are_refused(home, host):
     assert "is no name of a host" in refused_start(home, f"hosts={host}")
 

@@ -90,7 +90,8 @@ def test_renegotiation_is_refused(daemon):
 
 
 def test_curl_takes_the_certificate_and_gets_a_stream(daemon, pair):
-    r = subprocess.run(["curl", "-sS", "--fail", "--cacert", pair.authority_path, "-H", "Content-Type: application/json",
+    r = subprocess.run(["curl", "-sS", "--fail", "--cacert", pair.authority_path,
+                        "-H", "Content-Type: application/json",
                         "-d", json.dumps(chat("one two", stream=True)), daemon.url + "/v1/chat/completions"],
                        capture_output=True, text=True, timeout=30)
     assert r.returncode == 0 and r.stderr == "" and r.stdout.rstrip().endswith("data: [DONE]")
@@ -146,7 +147,8 @@ def test_a_handshake_that_does_not_come_is_cut():
 
 
 @pytest.mark.parametrize("text", [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\0" * 100,
-                                  b"\x16\x03\x01\xff\xff" + b"x" * 70000, b"SSH-2.0-x\r\n", b"\x15\x03\x03\x00\x02\x02\x28"])
+                                  b"\x16\x03\x01\xff\xff" + b"x" * 70000, b"SSH-2.0-x\r\n",
+                                  b"\x15\x03\x03\x00\x02\x02\x28"])
 def test_what_is_no_tls_gets_no_http(daemon, text):
     with socket.create_connection((daemon.host, daemon.port), timeout=5) as s:
         with contextlib.suppress(OSError):

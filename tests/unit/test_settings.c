@@ -278,8 +278,7 @@ static void put_table(tdm__buf *out)
         const tdm__setting *row = &tdm__settings_table[i];
         tdm__buf_printf(out, "| `%s` | `%s` | ", row->key, row->flag);
         put_range(out, row);
-        tdm__buf_printf(out, " | %s | %s | %s |\n", row->initial[0] ? row->initial : "", row->is_reloadable ? "yes" : "",
-                        row->help);
+        tdm__buf_printf(out, " | %s | %s | %s |\n", row->initial, row->is_reloadable ? "yes" : "", row->help);
     }
 }
 
