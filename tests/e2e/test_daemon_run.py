@@ -165,7 +165,10 @@ class Manager:
         self.socket.settimeout(10)
 
     def next(self):
-        return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))
+        """The next message that is more than a status, which the loader's thread sends when it will."""
+        while set(said := dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))) == {"STATUS"}:
+            pass
+        return said
 
     def until(self, name):
         while name not in (said := self.next()):
