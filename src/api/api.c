@@ -64,6 +64,14 @@ static void count_refusal(tdm__api *api, tdm__http_conn *c, tdm__route_name rout
     tdm__api_ended(api, &end);
 }
 
+/* When a client may try again: a queue moves soon, an app's hour may be long. */
+static int wait_s(const tdm__api *api, const tdm__http_conn *c, const tdm__api_error *e)
+{
+    if (e->code && strcmp(e->code, "app_quota_exceeded") == 0)
+        return tdm__service_quota_wait_s(api->service, tdm__api_app_of(api, c));
+    return e->status == 429 ? 1 : 5;
+}
+
 void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name route, const tdm__api_error *e,
                            const char *decision_id)
 {
@@ -75,8 +83,10 @@ void tdm__api_answer_error(tdm__api *api, tdm__http_conn *c, tdm__route_name rou
         headers[n++] = (tdm__http_header){"x-tandem-decision", decision_id};
     if (e->status == 401)
         headers[n++] = (tdm__http_header){"WWW-Authenticate", "Bearer"};
+    char seconds[12];
+    snprintf(seconds, sizeof seconds, "%d", wait_s(api, c, e));
     if (e->status == 429 || e->status == 503)
-        headers[n++] = (tdm__http_header){"Retry-After", e->status == 429 ? "1" : "5"};
+        headers[n++] = (tdm__http_header){"Retry-After", seconds};
     if (tdm__api_error_put(&body, e) != TDM_OK)
         tdm__buf_clear(&body);
     if (api->draining)

@@ -267,6 +267,7 @@ def test_a_broken_model_is_an_internal_error(daemon):
 
 def test_an_apps_share_is_used_up(daemon):
     refused(daemon, "rewrite", {"text": "!quota of an app"}, status=429, code="app_quota_exceeded")
+    assert ask(daemon, "rewrite", {"text": "!quota of an app"})[1]["Retry-After"] == "1234"  # the fake ledger's word
 
 
 def test_a_full_queue_is_429():

@@ -271,12 +271,6 @@ void tdm__request_destroy(tdm__request **r)
     *r = NULL;
 }
 
-void tdm__service_get_quota(tdm__service *s, tdm__quota *out)
-{
-    (void)s;
-    *out = (tdm__quota){0};
-}
-
 tdm__str tdm__service_token_text(tdm__service *s, int32_t id)
 {
     (void)s;
