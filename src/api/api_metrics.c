@@ -199,5 +199,9 @@ tdm_status tdm__metrics_put(tdm__buf *out, const tdm__api_metrics *m, const tdm_
     TDM_TRY(put_requests(out, m));
     TDM_TRY(put_tokens(out, m, &g->service->stats));
     TDM_TRY(put_daemon(out, m, g));
+    TDM_TRY(put_one(out, "tandem_kv_bytes", "gauge", "Memory of the engine's caches.",
+                    g->service->stats.memory.kv_bytes));
+    TDM_TRY(put_one(out, "tandem_scratch_bytes", "gauge", "Memory of the engine beside its caches and jobs.",
+                    g->service->stats.memory.scratch_bytes));
     return put_process(out, m);
 }

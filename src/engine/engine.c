@@ -60,10 +60,12 @@ tdm_status tdm__engine_estimate(const tdm__model *m, const tdm__engine_options *
     return estimate(m, &resolved, out, err);
 }
 
-static tdm_status check_memory(const tdm__model *m, const tdm__engine_options *o, tdm_error *err)
+static tdm_status check_memory(const tdm__model *m, const tdm__engine_options *o, tdm__engine_memory *out,
+                               tdm_error *err)
 {
     tdm__engine_memory need = {0};
     TDM_TRY(estimate(m, o, &need, err));
+    *out = need;
     uint64_t have = tdm__memory_available(), sum;
     if (o->memory_bytes_max > 0 && o->memory_bytes_max < have)
         have = o->memory_bytes_max;
@@ -110,7 +112,8 @@ tdm_status tdm__engine_create(const tdm__model *m, const tdm__tokenizer *t, cons
 {
     tdm__engine_options o;
     TDM_TRY(resolve_options(m, options, &o, err));
-    TDM_TRY(check_memory(m, &o, err));
+    tdm__engine_memory memory;
+    TDM_TRY(check_memory(m, &o, &memory, err));
     tdm__engine *e = tdm__calloc(1, sizeof *e);
     if (!e)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for an engine");
@@ -118,6 +121,7 @@ tdm_status tdm__engine_create(const tdm__model *m, const tdm__tokenizer *t, cons
     e->tokenizer = t;
     e->n_ctx = o.n_ctx;
     e->n_slots = e->stats.n_slots = o.n_slots;
+    e->stats.memory = memory;
     e->n_rows_max = rows_max(&o);
     e->n_jobs_max = o.n_slots + o.n_queue;
     /* Rows of the embedding beyond the tokenizer's vocabulary are padding: no text could be made of them. */

@@ -146,6 +146,7 @@ typedef struct tdm__engine_stats {
     uint64_t n_generated_tokens;
     uint64_t n_rows_reused;      /* tokens that needed not be computed: found in the slot, or copied from another */
     uint64_t n_evictions;
+    tdm__engine_memory memory;   /* as it was estimated when the engine was made */
     double turn_ms;              /* moving average of turns with work */
     double decode_turn_ms;       /* of those that carried nothing but next tokens */
 } tdm__engine_stats;
