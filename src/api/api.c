@@ -112,7 +112,10 @@ bool tdm__api_is_model(tdm__str asked, const char *loaded)
     return asked.len > 0 && tdm__str_starts(name, asked) && (asked.len == name.len || loaded[asked.len] == '-');
 }
 
-bool tdm__api_is_idle(const tdm__api *api) { return !api->chats && !api->askings && !api->verbings; }
+bool tdm__api_is_idle(const tdm__api *api)
+{
+    return !api->chats && !api->askings && !api->verbings && api->n_lookups == 0;
+}
 
 void tdm__api_idle_now(tdm__api *api)
 {

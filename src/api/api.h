@@ -46,6 +46,7 @@ typedef struct tdm__api {
     tdm__chat *chats;       /* all that are open, their clients there or gone */
     tdm__asking *askings;
     tdm__verbing *verbings;
+    size_t n_lookups;       /* threads that read the journal (api_decision.c) */
     char *page, *page_policy; /* the phone's page and its CSP, with the stage that may frame it */
     size_t page_len;
     const char *model_asked; /* what /healthz names until a model is loaded */
@@ -119,7 +120,6 @@ void tdm__api_post_drain(tdm__api *api, tdm__http_conn *c, const tdm__http_reque
 void tdm__api_get_device(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_get_features(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_get_filings(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
-void tdm__api_get_decision(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_post_explain(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_post_policy(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_post_filing(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
@@ -130,6 +130,9 @@ void tdm__api_get_consents(tdm__api *api, tdm__http_conn *c, const tdm__http_req
 void tdm__api_post_consents(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_get_receipts(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 void tdm__api_post_erase(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
+
+/* api_decision.c */
+void tdm__api_get_decision(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q);
 
 /* Answers with a JSON document and gives the reference back; NULL is answered as a lack of memory. */
 void tdm__api_answer_json(tdm__api *api, tdm__http_conn *c, json_t *document);

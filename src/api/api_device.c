@@ -9,12 +9,8 @@
 #include "api/api.h"
 #include "api/verb_limits.h"
 #include "base/error.h"
-#include "base/hex.h"
 #include "base/json.h"
-#include "base/rfc3339.h"
 #include "os/heap.h"
-
-enum { DECISION_PATH_LEN = sizeof "/v1/decisions/" - 1 };
 
 void tdm__api_answer_json(tdm__api *api, tdm__http_conn *c, json_t *document)
 {
@@ -200,56 +196,4 @@ void tdm__api_post_network(tdm__api *api, tdm__http_conn *c, const tdm__http_req
         return;
     }
     tdm__api_answer_json(api, c, json_pack("{s:s}", "network", is_off ? "off" : "on"));
-}
-
-/* ---- the journal ---- */
-
-typedef struct lookup {
-    tdm__str id;
-    json_t *opened, *closed;
-} lookup;
-
-static json_t *leaf_json(const tdm__leaf_read *leaf)
-{
-    char at[TDM__RFC3339_TEXT], commitment[65];
-    tdm__rfc3339_put(leaf->at_unix_s, at);
-    tdm__hex_put(leaf->commitment, sizeof leaf->commitment, commitment);
-    json_t *o = json_pack("{s:I, s:s, s:s}", "index", (json_int_t)leaf->index, "at", at, "commitment", commitment);
-    if (o && leaf->kind == TDM__LEAF_OPENED)
-        json_object_set_new(o, "decision", json_loadb(leaf->decision.ptr, leaf->decision.len, 0, NULL));
-    if (o && leaf->kind == TDM__LEAF_CLOSED) {
-        json_object_set_new(o, "outcome", json_string(tdm__outcome_name(leaf->outcome)));
-        json_object_set_new(o, "peer", json_stringn(leaf->peer.ptr ? leaf->peer.ptr : "", leaf->peer.len));
-        json_object_set_new(o, "bytes_out", json_integer((json_int_t)leaf->bytes_out));
-    }
-    return o;
-}
-
-static tdm_status look(void *user, const tdm__leaf_read *leaf, tdm_error *err)
-{
-    (void)err;
-    lookup *l = user;
-    if (!tdm__str_eq(l->id, tdm__str_from(leaf->decision_id)))
-        return TDM_OK;
-    json_t **place = leaf->kind == TDM__LEAF_OPENED ? &l->opened : &l->closed;
-    json_decref(*place);
-    *place = leaf_json(leaf);
-    return TDM_OK;
-}
-
-void tdm__api_get_decision(tdm__api *api, tdm__http_conn *c, const tdm__http_request *q)
-{
-    lookup l = {.id = {q->path.ptr + DECISION_PATH_LEN, q->path.len - DECISION_PATH_LEN}};
-    tdm_error err = {0};
-    tdm_status s = tdm__device_read_journal(api->device, look, &l, &err);
-    if (s == TDM_OK && l.opened) {
-        tdm__api_answer_json(api, c, json_pack("{s:o, s:o}", "opened", l.opened, "closed",
-                                               l.closed ? l.closed : json_null()));
-        return;
-    }
-    json_decref(l.opened);
-    json_decref(l.closed);
-    if (s == TDM_OK)
-        tdm__fail(&err, TDM_ERR_NOT_FOUND, "this device's journal has no decision of that id");
-    answer_refused(api, c, s == TDM_OK ? 404 : 500, s == TDM_OK ? "not_found" : "internal_error", &err);
 }

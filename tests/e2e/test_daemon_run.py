@@ -166,8 +166,9 @@ class Manager:
 
     def next(self):
         """The next message that is more than a status, which the loader's thread sends when it will."""
-        while set(said := dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))) == {"STATUS"}:
-            pass
+        said = {"STATUS": ""}
+        while set(said) == {"STATUS"}:
+            said = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))
         return said
 
     def until(self, name):
@@ -354,6 +355,27 @@ def test_lines_of_requests_are_bounded_and_what_is_left_out_is_said():
         left_out = sum(int(n) for n in re.findall(r" log (\d+) lines of requests were left out", d.text()))
         assert left_out + d.text().count(" status=404 ") == 201
         assert d.metric('tandem_requests_total{route="other",class="4xx"}') == 201  # counted all the same
+
+
+# ---- the journal ----
+
+def test_a_decision_is_found_in_the_journal_beside_the_loop(tmp_path):
+    with serving(tmp_path) as d:
+        ids = [d.post(chat(f"n {i}", max_tokens=2))[1]["x-tandem-decision"] for i in range(3)]
+        for i in ids:
+            status, _, text = d.get(f"/v1/decisions/{i}", d.owner)
+            leaves = json.loads(text)
+            assert status == 200 and leaves["opened"]["decision"] and leaves["closed"]["outcome"] == "answered"
+            assert leaves["opened"]["index"] < leaves["closed"]["index"]
+        for unknown in ("0" * 32, ids[0][:-1], ids[0] + "0", ids[0].upper(), "x"):
+            assert d.get(f"/v1/decisions/{unknown}", d.owner)[0] == 404
+        assert d.get(f"/v1/decisions/{ids[0]}")[0] == 401
+        key = d.owner["Authorization"]
+        request = f"GET /v1/decisions/{ids[0]} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key}\r\n\r\n"
+        for _ in range(20):  # clients that do not wait
+            with d.connect() as s:
+                s.sendall(request.encode())
+        wait_for(lambda: d.get(f"/v1/decisions/{ids[0]}", d.owner)[0] == 200)
 
 
 # ---- the metrics ----
