@@ -1,21 +1,15 @@
-/* sha256.c - one call into libcrypto. It allocates a context; that it cannot is no outcome a caller could handle: a
- * digest that might be missing would be compared all the same, so the process ends.
- */
+/* sha256.c - a digest of bytes that lie together. */
 #include "base/sha256.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/hex.h"
+#include "base/sha256_stream.h"
 
 void tdm__sha256(const void *bytes, size_t n, uint8_t out[TDM__SHA256_BYTES])
 {
-    unsigned len = 0;
-    if (EVP_Digest(n > 0 ? bytes : "", n, out, &len, EVP_sha256(), NULL) == 1 && len == TDM__SHA256_BYTES)
-        return;
-    fprintf(stderr, "tandem: libcrypto cannot hash (no memory)\n");
-    abort();
+    tdm__sha256_stream s;
+    tdm__sha256_begin(&s);
+    tdm__sha256_push(&s, bytes, n);
+    tdm__sha256_get(&s, out);
 }
 
 void tdm__sha256_hex(const void *bytes, size_t n, char out[TDM__SHA256_TEXT])

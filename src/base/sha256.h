@@ -1,4 +1,4 @@
-/* sha256.h - SHA-256 of bytes in memory (OpenSSL's, which uses the processor's instructions). */
+/* sha256.h - SHA-256 of bytes in memory (libcrypto's, which uses the processor's instructions). It cannot fail. */
 #ifndef TDM_BASE_SHA256_H
 #define TDM_BASE_SHA256_H
 

@@ -2,21 +2,20 @@
 #ifndef TDM_BASE_SHA256_STREAM_H
 #define TDM_BASE_SHA256_STREAM_H
 
+#include <openssl/sha.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/sha256.h"
-#include "tandem/status.h"
 
 typedef struct tdm__sha256_stream {
-    void *context; /* OpenSSL's; NULL: not begun */
+    SHA256_CTX context;
 } tdm__sha256_stream;
 
-tdm_status tdm__sha256_begin(tdm__sha256_stream *s, tdm_error *err); /* ERR_NOMEM */
+void tdm__sha256_begin(tdm__sha256_stream *s);
 void tdm__sha256_push(tdm__sha256_stream *s, const void *bytes, size_t n);
 
 /* What was pushed so far; more may follow. */
 void tdm__sha256_get(const tdm__sha256_stream *s, uint8_t out[TDM__SHA256_BYTES]);
-void tdm__sha256_fini(tdm__sha256_stream *s); /* NULL-safe, also for one that was not begun */
 
 #endif

@@ -150,7 +150,8 @@ static tdm_status decide(tdm__request *r, const tdm__chat_request *q, tdm__backe
     TDM_TRY(tdm__device_decide(r->device, r->rules, &ask, &r->decision, err));
     r->now_unix_s = r->decision.now_unix_s;
     choose_step(r, q);
-    return tdm__output_init(r, err);
+    tdm__output_init(r);
+    return TDM_OK;
 }
 
 static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, tdm__backend_state own_state,

@@ -138,7 +138,7 @@ tdm_status tdm__request_wait_opened(tdm__request *r, tdm_error *err);
 void tdm__request_finish(tdm__request *r, tdm__event done);
 
 /* request_output.c */
-tdm_status tdm__output_init(tdm__request *r, tdm_error *err);
+void tdm__output_init(tdm__request *r);
 void tdm__output_fini(tdm__request *r);
 
 /* Whether the question holds a term of a pack; then r->reason and the rule are set. */

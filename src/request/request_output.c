@@ -11,24 +11,21 @@
 
 enum { HELD_BYTES_MAX = 1 << 20 };
 
-tdm_status tdm__output_init(tdm__request *r, tdm_error *err)
+void tdm__output_init(tdm__request *r)
 {
     for (size_t i = 0; i < r->n_candidates; i++) {
         tdm__candidate *c = &r->candidates[i];
         *c = (tdm__candidate){.request = r, .index = i};
         tdm__buf_init(&c->held, HELD_BYTES_MAX);
         tdm__screen_stream_init(&c->screen, r->rules->screen);
-        TDM_TRY(tdm__sha256_begin(&c->released, err));
+        tdm__sha256_begin(&c->released);
     }
-    return TDM_OK;
 }
 
 void tdm__output_fini(tdm__request *r)
 {
-    for (size_t i = 0; i < r->n_candidates; i++) {
+    for (size_t i = 0; i < r->n_candidates; i++)
         tdm__buf_fini(&r->candidates[i].held);
-        tdm__sha256_fini(&r->candidates[i].released);
-    }
 }
 
 void tdm__output_digest(tdm__request *r, uint8_t out[TDM__SHA256_BYTES])
