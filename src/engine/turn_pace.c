@@ -37,7 +37,8 @@ static bool knows_decode(const tdm__pace *p, size_t n_streams)
     return p->n_measured[n_streams] >= MEASURED_ENOUGH && p->n_turns - p->measured_at[n_streams] < TDM__PACE_REFRESH;
 }
 
-size_t tdm__pace_prompt_rows(const tdm__pace *p, size_t n_streams, size_t n_max)
+/* decode + n * row <= LIMIT * (decode + n_prompts * row), solved for n. */
+size_t tdm__pace_prompt_rows(const tdm__pace *p, size_t n_streams, size_t n_prompts, size_t n_max)
 {
     assert(n_streams <= TDM__SLOTS_MAX);
     if (n_streams == 0)
@@ -47,7 +48,7 @@ size_t tdm__pace_prompt_rows(const tdm__pace *p, size_t n_streams, size_t n_max)
     if (p->row_ns == 0)
         return tdm__min_size(TDM__PACE_ROWS_MIN, n_max);
     uint64_t spare_ns = p->decode_ns[n_streams] * (TDM__PACE_LIMIT_PERCENT - 100) / 100;
-    size_t n = (size_t)(spare_ns / p->row_ns);
+    size_t n = (size_t)(spare_ns / p->row_ns) + n_prompts * TDM__PACE_LIMIT_PERCENT / 100;
     return tdm__min_size(tdm__max_size(n, TDM__PACE_ROWS_MIN), n_max);
 }
 

@@ -1,9 +1,11 @@
 /* turn_pace.h - how many rows of prompts a turn may carry beside running answers, so that no stream stalls.
  *
  * A stream gets one token a turn, so the time of a turn is what its reader waits. The pace learns what a turn costs
- * that carries next tokens only (for each number of streams, as more of them take longer), and what one more row of a
- * prompt adds, and allows as many rows as keep the turn below LIMIT times the former. It is arithmetic on numbers that
- * are given to it: no clock here. What it decides changes when a result comes and no bit of the result.
+ * that carries next tokens only (for each number of streams, as more of them take longer), and what one more row adds.
+ * It allows as many rows of prompts as keep a turn below LIMIT times of what turns will take anyway, once these prompts
+ * are streams too: a reader's pauses while prompts are read are like those afterwards, and sixteen prompts that come at
+ * once are not read at the pace of the one that was first (docs/decisions/014). It is arithmetic on numbers that are
+ * given to it: no clock here. What it decides changes when a result comes and no bit of the result.
  */
 #ifndef TDM_ENGINE_TURN_PACE_H
 #define TDM_ENGINE_TURN_PACE_H
@@ -14,8 +16,8 @@
 #include "engine/engine.h"
 
 enum {
-    TDM__PACE_ROWS_MIN = 4,       /* prompts advance, whatever the clock said */
-    TDM__PACE_LIMIT_PERCENT = 160, /* of a turn without prompts: leaves a quarter for what was not foreseen below 200 */
+    TDM__PACE_ROWS_MIN = 4,        /* prompts advance, whatever the clock said */
+    TDM__PACE_LIMIT_PERCENT = 160, /* of a turn without prompts: below 200, a fifth is left for what was not foreseen */
     TDM__PACE_REFRESH = 64,        /* turns; then a turn without prompts is measured again */
 };
 
@@ -28,9 +30,9 @@ typedef struct tdm__pace {
     uint64_t n_turns;
 } tdm__pace;
 
-/* The rows of prompts for a turn with that many streams, 0 .. n_max. 0 only with streams: this turn is to be measured
- * without prompts, and the next one carries some. */
-size_t tdm__pace_prompt_rows(const tdm__pace *p, size_t n_streams, size_t n_max);
+/* The rows of prompts for a turn with that many streams, while n_prompts jobs have a slot and are no streams yet; 0 ..
+ * n_max. 0 only with streams: this turn is to be measured without prompts, and one of the next carries some. */
+size_t tdm__pace_prompt_rows(const tdm__pace *p, size_t n_streams, size_t n_prompts, size_t n_max);
 
 /* A turn took that long. */
 void tdm__pace_learn(tdm__pace *p, size_t n_streams, size_t n_prompt_rows, uint64_t ns);

@@ -78,7 +78,7 @@ static size_t put_prompt(tdm__engine *e, tdm__slot *s, size_t room, tdm__batch *
 tdm__batch tdm__slots_fill_batch(tdm__engine *e)
 {
     tdm__batch b = {0};
-    size_t n_logits = 0;
+    size_t n_logits = 0, n_prompts = 0;
     for (size_t i = 0; i < e->n_slots; i++) {
         tdm__slot *s = &e->slots[i];
         s->n_rows = 0;
@@ -89,11 +89,15 @@ tdm__batch tdm__slots_fill_batch(tdm__engine *e)
     }
     for (size_t i = 0; i < e->n_slots; i++) {
         tdm__slot *s = &e->slots[i];
-        if (tdm__slot_is_streaming(s) && !tdm__slot_is_paused(e, s))
+        if (!s->job || tdm__slot_is_paused(e, s))
+            continue;
+        if (tdm__slot_is_streaming(s))
             put_rows(e, s, 1, &b, &n_logits);
+        else
+            n_prompts++;
     }
     b.n_streams = b.n_slots;
-    size_t room = tdm__pace_prompt_rows(&e->pace, b.n_streams, TDM__ENGINE_ROWS);
+    size_t room = tdm__pace_prompt_rows(&e->pace, b.n_streams, n_prompts, TDM__ENGINE_ROWS);
     if (e->must_finish)
         room = (room + SHARE_OF_REPEATED - 1) / SHARE_OF_REPEATED;
     for (tdm__slot *s; room > 0 && (s = next_prompt(e)) != NULL;)
