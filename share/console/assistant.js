@@ -62,7 +62,7 @@ async function askAssistant(run, messages) {
     method: "POST",
     signal: run.abort.signal,
     body: JSON.stringify(body),
-    headers: { "Content-Type": "application/json", ...pretence, ...(offer ? ownerHeaders() : {}) },
+    headers: { "Content-Type": "application/json", ...pretence, ...(offer ? ownerHeaders() : keyHeaders()) },
   });
   if (!response.ok) {
     const refusal = await refusalOf(response);

@@ -13,10 +13,14 @@ async function askChat(run, messages) {
   const response = await fetch("v1/chat/completions", {
     method: "POST",
     signal: run.abort.signal,
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...keyHeaders() },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw await refusalOf(response);
+  if (!response.ok) {
+    const refusal = await refusalOf(response);
+    if (response.status === 401) loseSession();
+    throw refusal;
+  }
   run.facts.decision = response.headers.get("x-tandem-decision");
   for await (const event of events(response.body)) {
     if (event.end) {

@@ -12,6 +12,7 @@ let pretence = {}; // headers that lie about where this phone is: the stage's sw
 const stageMeta = document.querySelector('meta[name="tandem-stage"]').content;
 const stage = /^https?:\/\/[\w.:[\]-]+$/.test(stageMeta) && window.parent !== window ? stageMeta : null;
 const ownerHeaders = () => ({ Authorization: `Bearer ${session}` });
+const keyHeaders = () => (session ? ownerHeaders() : {}); // where others reach the daemon, each request needs a key
 
 function tellStage(message) {
   if (stage) window.parent.postMessage({ tandem: 1, ...message }, stage);
@@ -66,7 +67,11 @@ function showHealth() {
 async function watchHealth() {
   const before = health.state;
   try {
-    const answer = await fetch("healthz", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    const answer = await fetch("healthz", {
+      cache: "no-store",
+      headers: keyHeaders(),
+      signal: AbortSignal.timeout(4000),
+    });
     health = await answer.json();
   } catch {
     health = { ...health, state: "away", message: "" };
@@ -79,9 +84,9 @@ async function watchHealth() {
 /* Reads what this device is. 404: a daemon without devices; ZZ: one without a record. Both are the plain chat. */
 async function readDevice() {
   try {
-    const read = await call("v1/device");
+    const read = await call("v1/device", undefined, keyHeaders());
     device = read.market?.id === "ZZ" ? null : read;
-    features = device ? await call("v1/features", undefined, pretence) : null;
+    features = device ? await call("v1/features", undefined, { ...pretence, ...keyHeaders() }) : null;
   } catch (problem) {
     if (problem.status === 404) device = null;
   }
@@ -183,7 +188,7 @@ const obey = {
         "X-Sold-In": where,
       };
     }
-    return JSON.stringify((await call("v1/features", undefined, pretence)).assistant);
+    return JSON.stringify((await call("v1/features", undefined, { ...pretence, ...keyHeaders() })).assistant);
   },
 };
 

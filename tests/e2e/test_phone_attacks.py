@@ -449,7 +449,8 @@ def test_a_phone_opens_no_key_but_its_own_in_all_its_life(own, demo, tmp_path):
     assert [p for p in opened if p.startswith(authority)] == []
     assert {p for p in opened if ".key" in os.path.basename(p)} <= {str(phone.home / "state" / "owner.key"),
                                                                     str(phone.home / "device.key")} | {
-        p for p in opened if re.fullmatch(r"owner\.key\..+", os.path.basename(p)) and str(phone.home) in p}
+        p for p in opened if re.fullmatch(r"owner\.key\..+", os.path.basename(p)) and str(phone.home) in p} | {
+        p for p in opened if os.path.dirname(p) == str(phone.home / "state" / "apps")}
     for other in (demo.left.home, demo.right.home):
         assert [p for p in opened if p.startswith(os.path.realpath(other) + "/state")] == []
 
