@@ -2,7 +2,7 @@
  *
  * Other processes can make a turn longer and nothing makes it shorter. So the cost of a turn without prompts follows a
  * shorter one at once and a longer one slowly; it errs towards short turns. What a row adds is a difference of two
- * turns, either of which may be disturbed: an average.
+ * turns, either of which may be disturbed: an average, of turns that can be true.
  */
 #include "engine/turn_pace.h"
 
@@ -68,9 +68,10 @@ void tdm__pace_learn(tdm__pace *p, size_t n_streams, size_t n_prompt_rows, uint6
     if (n_prompt_rows == 0) {
         if (n_streams > 0)
             learn_decode(p, n_streams, ns);
+    } else if (n_streams > 0 && ns <= p->decode_ns[n_streams]) {
+        p->decode_ns[n_streams] = ns; /* what was measured was disturbed: it is less than this, rows are not free */
     } else if (n_streams > 0) {
-        uint64_t decode_ns = p->decode_ns[n_streams];
-        p->row_ns = average(p->row_ns, ns > decode_ns ? (ns - decode_ns) / n_prompt_rows : 0);
+        p->row_ns = average(p->row_ns, (ns - p->decode_ns[n_streams]) / n_prompt_rows);
     } else if (p->row_ns == 0) {
         p->row_ns = average(0, ns / n_prompt_rows); /* a first guess, from prompts alone */
     }

@@ -18,7 +18,7 @@
 enum {
     TDM__PACE_ROWS_MIN = 4,        /* prompts advance, whatever the clock said */
     TDM__PACE_LIMIT_PERCENT = 160, /* of a turn without prompts: below 200, a fifth is left for what was not foreseen */
-    TDM__PACE_REFRESH = 64,        /* turns; then a turn without prompts is measured again */
+    TDM__PACE_REFRESH = 16,        /* turns; then a turn without prompts is measured again */
 };
 
 /* Zero: nothing is known. */

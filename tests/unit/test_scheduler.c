@@ -247,6 +247,26 @@ static void rows_of_prompts_go_to_the_app_that_had_less(void **state)
     tdm__engine_destroy(e);
 }
 
+/* The cost of one stream's turn is not known yet, so two turns carry no prompts, whatever the clock says; then the
+ * prompt takes at least two more. */
+static void beside_a_stream_a_prompt_is_read_as_the_pace_says(void **state)
+{
+    (void)state;
+    tdm__engine *e = engine_of(2, 2);
+    tdm__job_params a = params_of(1, "a", 5, 100), b = params_of(2, "b", 200, 1);
+    said[1].hold_at = 1;
+    said[2].look = &said[1];
+    start(e, &said[1], &a);
+    wait_for_hold();
+    start(e, &said[2], &b);
+    open_gate();
+    tdm__answer_wait(&said[2].answer);
+    tdm__answer_wait(&said[1].answer);
+    assert_true(said[2].n_seen >= 1 + 2 + 2);
+    tdm__engine_destroy(e);
+    assert_as_alone(&said[2], &b);
+}
+
 static void background_stands_still_while_foreground_runs(void **state)
 {
     (void)state;
@@ -624,6 +644,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_one_app_does_not_hold_up_another),
         cmocka_unit_test(a_flood_does_not_take_all_slots_that_are_free),
         cmocka_unit_test(rows_of_prompts_go_to_the_app_that_had_less),
+        cmocka_unit_test(beside_a_stream_a_prompt_is_read_as_the_pace_says),
         cmocka_unit_test(background_stands_still_while_foreground_runs),
         cmocka_unit_test(background_is_evicted_for_foreground_and_goes_on_where_it_was),
         cmocka_unit_test(an_evicted_job_can_be_cancelled_while_it_waits),
