@@ -7,12 +7,15 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
+import threading
 import time
 import urllib.request
 
 import pytest
 
+import tls_fixtures
 from api_fixtures import BUILD, FAKE, ROOT, TANDEM, Daemon, fake_daemon, read_response
 
 parser = pytest.importorskip("prometheus_client.parser")
@@ -483,3 +486,113 @@ def test_print_config_shows_what_is_in_force_and_is_taken_back(tmp_path):
 def test_wrong_flags_are_usage_errors(tmp_path, args, code, says):
     r = subprocess.run([TANDEM, "serve", "--home", tmp_path, *args], capture_output=True, text=True, timeout=20)
     assert r.returncode == code and r.stderr.count("\n") == 1 and says in r.stderr, r.stderr
+
+
+# ---- quotas, end to end ----
+
+def test_one_applications_share_ends_and_the_others_do_not(tmp_path):
+    with serving(tmp_path, "--app-tokens-per-hour", "40") as d:
+        state = tmp_path / "home" / "state"
+        keys = {}
+        for name in ("a", "b"):
+            keys[name] = {"Authorization": "Bearer " + subprocess.run(
+                [TANDEM, "app", "add", name, "--home", tmp_path / "home"], capture_output=True, text=True, check=True,
+                timeout=20).stdout.strip()}
+        assert d.post({}, "/v1/reload", d.owner)[0] == 200 and (state / "apps" / "a.key").exists()
+        got = [d.post(chat("x y z", max_tokens=8), headers=keys["a"]) for _ in range(12)]
+        refused = [g for g in got if g[0] == 429]
+        assert got[0][0] == 200 and refused and got[-1][0] == 429
+        status, headers, body = refused[0]
+        assert body["error"]["code"] == "app_quota_exceeded" and body["error"]["type"] == "rate_limit_error"
+        assert 1 <= int(headers["Retry-After"]) <= 3600
+        assert d.post(chat("x"), headers=keys["b"])[0] == 200 and d.post(chat("x"))[0] == 200
+        assert d.metric('tandem_refusals_total{code="app_quota_exceeded"}') == len(refused)
+
+
+# ---- what the unit allows ----
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze") or not shutil.which("strace"),
+                    reason="systemd-analyze or strace is not installed")
+def test_the_daemon_makes_no_call_that_its_unit_forbids(tmp_path):
+    """Filters only show where the service runs; strace shows the calls anywhere."""
+    def members(name, seen=()):
+        r = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, timeout=20)
+        if r.returncode != 0:
+            pytest.skip("systemd-analyze syscall-filter does not work here: " + r.stderr.strip())
+        calls = set()
+        for line in r.stdout.splitlines()[1:]:
+            word = line.strip()
+            if word.startswith("@") and word not in seen:
+                calls |= members(word, (*seen, name))
+            elif word and not word.startswith("#"):
+                calls.add(word)
+        return calls
+    filters = re.findall(r"^SystemCallFilter=(~?)(.*)$", UNIT.read_text(), re.M)
+    allowed = set().union(*(members(n) for sign, names in filters if not sign for n in names.split()))
+    forbidden = set().union(*(members(n) for sign, names in filters if sign for n in names.split()))
+    families = re.search(r"^RestrictAddressFamilies=(.*)$", UNIT.read_text(), re.M)[1].split()
+    subprocess.run([TINY_FILE, tmp_path / "tiny.gguf", "512"], check=True, timeout=20)
+    trace = tmp_path / "trace"
+    d = Daemon(["strace", "-f", "-qq", "-o", trace, TANDEM, "serve", "--home", tmp_path / "home", "-m",
+                tmp_path / "tiny.gguf", "--listen", "127.0.0.1:0"])
+    d.wait_ready()
+    assert d.post(chat("hello", max_tokens=4))[0] == 200
+    d.get("/metrics")
+    strace_pid = d.process.pid
+    daemon_pid = int(pathlib.Path(f"/proc/{strace_pid}/task/{strace_pid}/children").read_text().split()[0])
+    os.kill(daemon_pid, signal.SIGHUP)
+    wait_for(lambda: " reload " in d.text())
+    os.kill(daemon_pid, signal.SIGTERM)
+    assert d.process.wait(20) == 0
+    d.log.close()
+    lines = trace.read_text().splitlines()
+    calls = {m[1] for line in lines if (m := re.match(r"\d+ +(?:<\.\.\. )?(\w+)[ (]", line))}
+    assert len(calls) > 30 and {"openat", "accept4", "futex"} <= calls
+    of_root = {"fchown"} if os.geteuid() == 0 else set()  # SQLite's, which asks who it is; the unit's user is not root
+    assert calls - allowed == set() and calls & forbidden <= of_root
+    assert set(re.findall(r"\bsocket\((AF_\w+)", "\n".join(lines))) <= set(families)
+
+
+# ---- session keys ----
+
+@pytest.mark.skipif(not TANDEM.exists(), reason=f"{TANDEM} is not built")
+def test_the_environment_cannot_have_session_keys_written(tmp_path):
+    """The fetch of the weights goes over the environment's proxy: one that speaks TLS. curl shows that it would."""
+    pair = tls_fixtures.Pair(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert_path, pair.key_path)
+    met = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                s, _ = listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), context.wrap_socket(s, server_side=True) as t:
+                t.recv(100)
+            met.set()
+    threading.Thread(target=serve, daemon=True).start()
+    proxy = f"https://localhost:{listener.getsockname()[1]}"
+
+    def environment(log):
+        return {**os.environ, "SSLKEYLOGFILE": str(log), "https_proxy": proxy, "HTTPS_PROXY": proxy,
+                "XDG_CACHE_HOME": str(tmp_path)}
+    log = tmp_path / "of-curl"
+    subprocess.run(["curl", "-s", "--max-time", "5", "https://localhost/"], env=environment(log), timeout=20,
+                   check=False)
+    if not log.exists():
+        pytest.skip("this curl writes no session keys")
+    met.clear()
+    log = tmp_path / "of-tandem"
+    p = subprocess.Popen([TANDEM, "pull", "--home", tmp_path / "home"], env=environment(log),
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert met.wait(20), "nothing was fetched"
+        time.sleep(0.2)
+        assert not log.exists()
+    finally:
+        p.kill()
+        p.wait()
+        listener.close()
