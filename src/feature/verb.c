@@ -47,11 +47,13 @@ static tdm_status compose(void *user, tdm__request *r, tdm_error *err)
     case TDM__VERB_SUMMARIZE:
         return tdm__verb_summarize(w, r, err);
     case TDM__VERB_REPLY:
+        return tdm__verb_reply(w, r, err);
     case TDM__VERB_PRIORITISE:
+        return tdm__verb_prioritise(w, r, err);
     case TDM__VERB_NONE:
         break;
     }
-    TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "the verb %s is not built", tdm__verb_name(w->ask.verb));
+    TDM_FAIL(err, TDM_ERR_INVAL, "verb %d is not known", (int)w->ask.verb);
 }
 
 static void on_event(void *user, const tdm__event *ev)
@@ -94,16 +96,17 @@ static json_t *subject_of(const tdm__verb_run *w)
     return messages;
 }
 
-/* Suggestions, and of proofreading Chinese what helps to find one; no more than the engine has places for at once. */
+/* Suggestions; of proofreading Chinese what helps to find one, no more than the engine works on at once. */
 static size_t n_candidates(tdm__service *s, const tdm__verb_run *w)
 {
-    if (w->ask.n > 1)
-        return w->ask.n;
-    const bool has_drafts = w->ask.verb == TDM__VERB_PROOFREAD && strcmp(w->language, "zh") == 0;
-    const size_t wanted = has_drafts ? TDM__VERB_DRAFTS : w->ask.verb == TDM__VERB_REPLY && w->ask.n == 0 ? TDM__VERB_REPLIES : 1;
+    if (w->ask.verb == TDM__VERB_REPLY && w->ask.n == 0)
+        return TDM__VERB_REPLIES;
+    if (w->ask.verb != TDM__VERB_PROOFREAD || strcmp(w->language, "zh") != 0)
+        return w->ask.n > 0 ? w->ask.n : 1;
     tdm__service_status status;
     tdm__service_get_status(s, &status);
-    return wanted < status.stats.n_slots || status.stats.n_slots == 0 ? wanted : status.stats.n_slots;
+    const size_t n = status.stats.n_slots;
+    return n == 0 ? 1 : n < TDM__VERB_DRAFTS ? n : TDM__VERB_DRAFTS;
 }
 
 /* The lock is held over the start, so that a cancel out of the first event finds the handle. */

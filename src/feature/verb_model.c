@@ -17,8 +17,8 @@ static tdm__sampling sampling_of(const tdm__verb_run *w, const tdm__verb_questio
     tdm__sampling s = tdm__sampling_default();
     s.seed = (w->ask.has_seed ? w->ask.seed : 1) + q->attempt;
     if (q->attempt > 0 || q->is_sampled || q->n > 1) {
-        s.temperature = 0.7f;
-        s.top_p = 0.9f;
+        s.temperature = q->n > 1 ? 0.9f : 0.7f; /* side by side they are to differ */
+        s.top_p = q->n > 1 ? 1.0f : 0.9f;
     }
     return s;
 }
