@@ -21,8 +21,8 @@ typedef struct tdm__api_error {
 __attribute__((format(printf, 5, 6))) bool tdm__api_refuse(tdm__api_error *e, int status, const char *code,
                                                            const char *param, const char *fmt, ...);
 
-/* The 400 unknown_field: key is no WHAT ("field of a chat request"), nearest (NULL: none) may be meant. A field's name is
- * the caller's text: only its plain characters are shown. */
+/* The 400 unknown_field: key is no WHAT ("field of a chat request"), nearest (NULL: none) may be meant. A field's name
+ * is the caller's text: only its plain characters are shown. */
 bool tdm__api_refuse_field(tdm__api_error *e, const char *key, const char *what, const char *nearest);
 
 /* Appends the envelope. */

@@ -69,6 +69,8 @@ int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t 
         *mode = (unsigned)st.st_mode & 07777;
         rc = EPERM;
     }
+    if (rc == 0 && st.st_uid != geteuid() && st.st_uid != 0)
+        rc = EACCES; /* its owner is one of the others */
     if (rc == 0) /* of the file that was looked at, whatever its name has come to mean */
         rc = read_all(fd, len_max, out, len);
     close(fd);

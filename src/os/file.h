@@ -13,7 +13,7 @@
 int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len);
 
 /* The same for secrets: EPERM, with the file's permission bits in *mode, when group or others have any right to it.
- * With another EPERM *mode is 0. */
+ * With another EPERM *mode is 0. EACCES when neither this process's user nor root owns it. */
 int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t *len, unsigned *mode);
 
 /* Writes path by a temporary neighbour, fsync and rename, with the given mode. On failure nothing is left behind and

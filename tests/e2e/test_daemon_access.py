@@ -170,6 +170,13 @@ def test_a_key_that_others_may_read_is_refused_with_file_and_mode(home, mode):
         assert d.post(CHAT, headers=bearer(home.key("mail")))[0] == 200
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_key_that_belongs_to_somebody_else_is_refused(home):
+    home.app("add", "mail")
+    os.chown(home.state / "apps" / "mail.key", 12345, -1)
+    assert "mail.key cannot be read" in refused_start(home)
+
+
 def test_an_owners_key_that_others_may_read_is_refused(home):
     with running(home):
         pass
