@@ -166,7 +166,8 @@ def test_all_headers_in_one_file(prefix, tmp_path, language):
     lines = [f"#include <tandem/{h}>" for h in headers + headers]  # and each of them twice
     lines += ["#include <stdio.h>", "int main(void)", "{"]
     lines += ["    tdm_error err = tdm_error();" if language == "c++" else "    tdm_error err = {0};"]
-    lines += ["    tdm_runtime *rt = NULL;", "    tdm_runtime_options o;", "    tdm_runtime_options_default(&o, sizeof o);"]
+    lines += ["    tdm_runtime *rt = NULL;", "    tdm_runtime_options o;"]
+    lines += ["    tdm_runtime_options_default(&o, sizeof o);"]
     lines += ["    if (tdm_runtime_create(&o, &rt, &err) != TDM_ERR_INVAL)", "        return 1;"]
     lines += ["    tdm_runtime_destroy(&rt);", '    printf("%s\\n", tdm_version());', "    return 0;", "}"]
     source = tmp_path / ("guard.cc" if language == "c++" else "guard.c")

@@ -61,6 +61,7 @@ static void ask(journey *j, tdm_runtime *rt)
     const size_t before = strlen(j->answer);
     tdm_error err = {0};
     tdm_gen *g = NULL;
+    tdm_error refused = {.code = TDM_ERR_REFUSED};
     tdm_request r;
     const tdm_event *ev;
     tdm_status s;
@@ -76,8 +77,12 @@ static void ask(journey *j, tdm_runtime *rt)
     while ((s = tdm_gen_next(g, &ev, -1, &err)) == TDM_OK) {
         if (ev->kind == TDM_EVENT_TEXT && ev->candidate == 0)
             say(j, ev->text, ev->text_len);
-        if (ev->kind == TDM_EVENT_DONE && ev->end != TDM_END_ANSWERED)
-            snprintf(j->wrong, sizeof j->wrong, "the answer's end is %d, %s", (int)ev->end, ev->reason_text);
+        if (ev->kind == TDM_EVENT_DONE && ev->end != TDM_END_ANSWERED) /* a policy that cannot be read is off */
+            snprintf(refused.msg, sizeof refused.msg, "%s", ev->reason_text);
+    }
+    if (s == TDM_END && refused.msg[0] != '\0') {
+        err = refused;
+        s = refused.code;
     }
     if (!went_well(j, "gen_next", s, &err))
         j->answer[before] = '\0';

@@ -17,7 +17,7 @@ typedef struct journey {
     size_t n_calls, n_failed;
     char failures[1024];           /* "call status; " of each */
     char first_failure[512];       /* call, status, sentence */
-    char wrong[512];               /* "" or what must not be: a failure without a sentence, a success with another end */
+    char wrong[512];               /* "" or what must not be: an error without a sentence, blocks that are left */
     char answer[JOURNEY_TEXT_MAX]; /* all that was said, of calls that succeeded as a whole; else "" */
 } journey;
 
