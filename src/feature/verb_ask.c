@@ -26,13 +26,13 @@ static tdm_status check_utf8(tdm__str text, const char *what, tdm_error *err)
 
 static tdm_status check_texts(const tdm__verb_ask *a, tdm_error *err)
 {
+    if (a->n_messages > TDM__VERB_MESSAGES_MAX)
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%zu messages, at most %d are taken", a->n_messages, TDM__VERB_MESSAGES_MAX);
     size_t n = a->text.len;
     for (size_t i = 0; i < a->n_messages; i++)
         n += a->messages[i].text.len + a->messages[i].from.len;
     if (n > TDM__VERB_TEXT_BYTES_MAX)
         TDM_FAIL(err, TDM_ERR_LIMIT, "the text has %zu bytes, at most %d are taken", n, TDM__VERB_TEXT_BYTES_MAX);
-    if (a->n_messages > TDM__VERB_MESSAGES_MAX)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "%zu messages, at most %d are taken", a->n_messages, TDM__VERB_MESSAGES_MAX);
     TDM_TRY(check_utf8(a->text, "the text", err));
     TDM_TRY(check_utf8(a->instruction, "the instruction", err));
     for (size_t i = 0; i < a->n_messages; i++) {

@@ -14,6 +14,7 @@ const char *tdm__flaw_text(tdm__flaw f)
         [TDM__FLAW_TALK] = "it talked about the task",
         [TDM__FLAW_NUMBER_LOST] = "numbers were lost",
         [TDM__FLAW_NAME_LOST] = "names or addresses were lost",
+        [TDM__FLAW_QUESTION_LOST] = "a question was lost",
         [TDM__FLAW_NUMBER_ADDED] = "numbers were added",
         [TDM__FLAW_NAME_ADDED] = "names or addresses were added",
         [TDM__FLAW_TOO_LONG] = "it was too long",
@@ -149,6 +150,8 @@ tdm_status tdm__check_rule_init(tdm__check_rule *r, tdm__str source, tdm__arena 
     return tdm__facts_find(source, arena, &r->facts, err);
 }
 
+static bool asks(tdm__str s) { return memchr(s.ptr, '?', s.len) || tdm__str_has(s, TDM_STR("？")); }
+
 static tdm__flaw check_facts(const tdm__check_rule *r, const tdm__facts *of_text)
 {
     if (tdm__facts_find_missing(of_text, &r->facts, TDM__FACT_NUMBER))
@@ -157,6 +160,8 @@ static tdm__flaw check_facts(const tdm__check_rule *r, const tdm__facts *of_text
         return TDM__FLAW_NAME_ADDED;
     if (!r->keeps_facts)
         return TDM__FLAW_NONE;
+    if (asks(r->source) && !asks(of_text->text))
+        return TDM__FLAW_QUESTION_LOST;
     if (tdm__facts_find_missing(&r->facts, of_text, TDM__FACT_NUMBER))
         return TDM__FLAW_NUMBER_LOST;
     return tdm__facts_find_missing(&r->facts, of_text, TDM__FACT_NONE) ? TDM__FLAW_NAME_LOST : TDM__FLAW_NONE;

@@ -21,6 +21,7 @@ typedef enum tdm__flaw {
     TDM__FLAW_TALK,         /* about the text or to the user */
     TDM__FLAW_NUMBER_LOST,
     TDM__FLAW_NAME_LOST,    /* or an address */
+    TDM__FLAW_QUESTION_LOST,
     TDM__FLAW_NUMBER_ADDED,
     TDM__FLAW_NAME_ADDED,
     TDM__FLAW_TOO_LONG,
@@ -47,7 +48,7 @@ typedef struct tdm__check_rule {
     tdm__str source;
     tdm__facts facts;             /* of source */
     tdm__language_found language; /* of source */
-    bool keeps_facts;             /* all of source's facts must be there; none may be added in any case */
+    bool keeps_facts;             /* all of the source's facts and a question must be there; none may be added in any case */
     size_t chars_min, chars_max;  /* 0: no limit */
 } tdm__check_rule;
 

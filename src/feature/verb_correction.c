@@ -149,16 +149,33 @@ static bool repeats_neighbour(const sides *s)
            (i + 1 < s->old->n && tdm__str_eq_fold(word_at(s->old, i + 1), w));
 }
 
-static bool is_latin_correction(const sides *s)
+static bool pair_may_stand(const sides *s, size_t o, size_t n)
 {
+    const tdm__str a = word_at(s->old, o), b = word_at(s->new, n);
+    return tdm__str_eq(a, b) || may_become(a, b, is_name_at(s->old, o), s->old->items[o].begins_sentence);
+}
+
+/* Slips side by side come as one change: words that may stand for each other at its begin are taken off. */
+static tdm__change without_pairs(const sides *s)
+{
+    tdm__change c = *s->c;
+    while (c.old_end - c.old_start != c.new_end - c.new_start && c.old_start < c.old_end && c.new_start < c.new_end &&
+           c.old_end - c.old_start + c.new_end - c.new_start > 3 && pair_may_stand(s, c.old_start, c.new_start)) {
+        c.old_start++;
+        c.new_start++;
+    }
+    return c;
+}
+
+static bool is_latin_correction(const sides *whole)
+{
+    const tdm__change rest = without_pairs(whole);
+    const sides part = {whole->old, whole->new, &rest, rest.old_end - rest.old_start, rest.new_end - rest.new_start};
+    const sides *s = &part;
     if (s->n_old == s->n_new && s->n_old <= 3) {
-        for (size_t i = 0; i < s->n_old; i++) {
-            const size_t o = s->c->old_start + i, n = s->c->new_start + i;
-            if (!tdm__str_eq(word_at(s->old, o), word_at(s->new, n)) &&
-                !may_become(word_at(s->old, o), word_at(s->new, n), is_name_at(s->old, o),
-                            s->old->items[o].begins_sentence))
+        for (size_t i = 0; i < s->n_old; i++)
+            if (!pair_may_stand(s, s->c->old_start + i, s->c->new_start + i))
                 return false;
-        }
         return true;
     }
     if (s->n_old == 1 && s->n_new == 0)

@@ -76,6 +76,10 @@ tdm_status tdm__verb_copy(tdm__verb_run *w, tdm__str text, tdm__str *out, tdm_er
 /* Room for the suggestions. ERR_NOMEM. */
 tdm_status tdm__verb_reserve(tdm__verb_run *w, size_t n, tdm_error *err);
 
+/* verb_stack.c: the lines of a stack of notifications, the most urgent first, without advertisements. *out stays where
+ * there are no others. ERR_NOMEM. */
+tdm_status tdm__verb_order_stack(tdm__verb_run *w, tdm__str *out, tdm_error *err);
+
 /* ---- the verbs: compose functions ---- */
 tdm_status tdm__verb_proofread(tdm__verb_run *w, tdm__request *r, tdm_error *err);
 tdm_status tdm__verb_rewrite(tdm__verb_run *w, tdm__request *r, tdm_error *err);

@@ -35,7 +35,7 @@ static tdm__urgency_reason class_of(tdm__str answer)
     return TDM__URGENCY_NONE;
 }
 
-/* What a model says weighs less than what is written: half way between its class and "for your information". */
+/* What a model says weighs less than what is written: it never lifts a message above one that the tables know. */
 static tdm_status ask_class(tdm__verb_run *w, tdm__request *r, const tdm__verb_message *m, tdm__urgency *u,
                             tdm_error *err)
 {
@@ -52,7 +52,7 @@ static tdm_status ask_class(tdm__verb_run *w, tdm__request *r, const tdm__verb_m
     const tdm__urgency_reason reason = class_of(a.text);
     if (reason != TDM__URGENCY_NONE) {
         u->reason = reason;
-        u->score = (tdm__urgency_score(reason) + tdm__urgency_score(TDM__URGENCY_FYI)) / 2;
+        u->score = (tdm__urgency_score(reason) + 3 * tdm__urgency_score(TDM__URGENCY_FYI)) / 4;
     }
     return TDM_OK;
 }

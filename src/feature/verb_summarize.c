@@ -330,6 +330,8 @@ tdm_status tdm__verb_summarize(tdm__verb_run *w, tdm__request *r, tdm_error *err
     tdm__str text = w->source;
     TDM_TRY(tdm__verb_reserve(w, n, err));
     TDM_TRY(tdm__verb_budget(w, r, prompt_of(w, TDM__KIND_PARAGRAPH), &budget, err));
+    if (w->ask.source == TDM__SOURCE_NOTIFICATIONS)
+        TDM_TRY(tdm__verb_order_stack(w, &text, err));
     TDM_TRY(shrink(w, r, budget, &text, err));
     for (size_t i = 0; i < n; i++)
         TDM_TRY(summarize_once(w, r, text, i, err));

@@ -251,12 +251,13 @@ static bool ends_latin(tdm__str s, size_t at, size_t end)
     size_t len;
     if (end < s.len && !is_space(char_at(s, end, &len)))
         return false;
-    if (s.ptr[at] != '.')
-        return true;
+    const bool is_quoted = end > at + 1;
     while (end < s.len && (s.ptr[end] == ' ' || s.ptr[end] == '\n'))
         end++;
+    if (s.ptr[at] != '.' && !is_quoted)
+        return true;
     const bool is_small = end < s.len && s.ptr[end] >= 'a' && s.ptr[end] <= 'z';
-    return !is_small && !is_title(s, at);
+    return !is_small && (s.ptr[at] != '.' || !is_title(s, at));
 }
 
 static size_t skip(tdm__str s, size_t at, bool (*takes)(uint32_t))
