@@ -23,6 +23,8 @@ void tdm__api_ended(tdm__api *api, const tdm__api_end *end)
     tdm__metrics_count(&api->metrics, end->route, end->status, end->ms / 1e3);
     if (end->timings && end->timings->n_prompt > 0)
         tdm__metrics_queue(&api->metrics, end->timings->queue_ms / 1e3);
+    if (end->timings && end->timings->n_generated > 1)
+        tdm__metrics_longest_gap(&api->metrics, end->timings->max_gap_ms / 1e3);
     if (end->status < 400 && is_watcher(end->route))
         return;
     const tdm__log_request line = {.id = end->exchange_id,

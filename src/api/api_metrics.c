@@ -71,6 +71,11 @@ void tdm__metrics_between_tokens(tdm__api_metrics *m, double seconds, size_t n)
 
 void tdm__metrics_queue(tdm__api_metrics *m, double seconds) { observe(&m->queue, bounds_queue, seconds, 1); }
 
+void tdm__metrics_longest_gap(tdm__api_metrics *m, double seconds)
+{
+    observe(&m->longest_gap, bounds_between_tokens, seconds, 1);
+}
+
 /* ---- the text ---- */
 
 static tdm_status put_head(tdm__buf *out, const char *name, const char *type, const char *help)
@@ -126,11 +131,13 @@ static tdm_status put_requests(tdm__buf *out, const tdm__api_metrics *m)
 static tdm_status put_tokens(tdm__buf *out, const tdm__api_metrics *m, const tdm__engine_stats *e)
 {
     static const char first[] = "tandem_time_to_first_token_seconds", between[] = "tandem_inter_token_seconds",
-                      queue[] = "tandem_queue_seconds";
+                      gap[] = "tandem_longest_gap_seconds", queue[] = "tandem_queue_seconds";
     TDM_TRY(put_head(out, first, "histogram", "From the whole request to the first text."));
     TDM_TRY(put_histogram(out, first, "", &m->first_token, bounds_first_token));
     TDM_TRY(put_head(out, between, "histogram", "Between the tokens of an answer."));
     TDM_TRY(put_histogram(out, between, "", &m->between_tokens, bounds_between_tokens));
+    TDM_TRY(put_head(out, gap, "histogram", "The longest time between two tokens of an answer."));
+    TDM_TRY(put_histogram(out, gap, "", &m->longest_gap, bounds_between_tokens));
     TDM_TRY(put_head(out, queue, "histogram", "From the whole request to its slot in the engine."));
     TDM_TRY(put_histogram(out, queue, "", &m->queue, bounds_queue));
     TDM_TRY(put_one(out, "tandem_prompt_tokens_total", "counter", "Prompt tokens computed.", e->n_prompt_tokens));

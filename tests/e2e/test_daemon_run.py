@@ -507,6 +507,11 @@ def test_one_applications_share_ends_and_the_others_do_not(tmp_path):
         assert 1 <= int(headers["Retry-After"]) <= 3600
         assert d.post(chat("x"), headers=keys["b"])[0] == 200 and d.post(chat("x"))[0] == 200
         assert d.metric('tandem_refusals_total{code="app_quota_exceeded"}') == len(refused)
+        assert d.metric("tandem_kv_bytes") > 0
+        f = families(d)
+        counts = {n: next(s.value for s in f[n].samples if s.name.endswith("_count")) for n in (
+            "tandem_queue_seconds", "tandem_longest_gap_seconds", "tandem_time_to_first_token_seconds")}
+        assert len(set(counts.values())) == 1 and counts["tandem_queue_seconds"] == sum(g[0] == 200 for g in got) + 2
 
 
 # ---- what the unit allows ----
