@@ -154,8 +154,9 @@ static tdm_status join_messages(tdm__verb_run *w, tdm_error *err)
     tdm_status s = TDM_OK;
     for (size_t i = 0; s == TDM_OK && i < w->ask.n_messages; i++) {
         const tdm__verb_message *m = &w->ask.messages[i];
-        s = tdm__buf_append_str(&b, m->from);
-        if (s == TDM_OK && m->from.len > 0)
+        const tdm__str from = m->is_own ? TDM_STR("me") : m->from; /* as the prompts call the owner */
+        s = tdm__buf_append_str(&b, from);
+        if (s == TDM_OK && from.len > 0)
             s = tdm__buf_append_z(&b, ": ");
         for (size_t k = 0; s == TDM_OK && k < m->text.len; k++)
             s = tdm__buf_append_char(&b, m->text.ptr[k] == '\n' || m->text.ptr[k] == '\r' ? ' ' : m->text.ptr[k]);
