@@ -532,6 +532,8 @@ def test_the_daemon_makes_no_call_that_its_unit_forbids(tmp_path):
             elif word and not word.startswith("#"):
                 calls.add(word)
         return calls
+    if re.search(r"lib[at]san", subprocess.run(["ldd", TANDEM], capture_output=True, text=True, check=False).stdout):
+        pytest.skip("a sanitizer makes calls of its own")
     filters = re.findall(r"^SystemCallFilter=(~?)(.*)$", UNIT.read_text(), re.M)
     allowed = set().union(*(members(n) for sign, names in filters if not sign for n in names.split()))
     forbidden = set().union(*(members(n) for sign, names in filters if sign for n in names.split()))
