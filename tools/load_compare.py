@@ -139,8 +139,8 @@ def show(turns):
                 print(line(t["server"], what, t[what]))
         if "guidellm" in t:
             g = t["guidellm"]
-            print(f"{t['server']:13} guidellm   {g['tokens_per_s']:8.1f} tokens/s   first {g['first_ms']:7.0f} ms   gap "
-                  f"{g['gap_ms']:6.1f} ms   {g['requests']['successful']} answered, {g['requests']['errored']} failed")
+            print(f"{t['server']:13} guidellm   {g['tokens_per_s']:8.1f} tokens/s   first {g['first_ms']:7.0f} ms   gap"
+                  f" {g['gap_ms']:6.1f} ms   {g['requests']['successful']} answered, {g['requests']['errored']} failed")
     for what in ("together", "staggered", "guidellm"):
         both = [[t[what]["tokens_per_s"] for t in turns if t["server"] == name and "tokens_per_s" in t.get(what, {})]
                 for name in ("tandem", "llama-server")]

@@ -86,7 +86,10 @@ def test_random_clients_leave_nothing_behind(server):
     traffic.run(target, f"{SEED}-warm", 20, 100)  # files and pools that are opened once
     server.wait_idle(30)
     before, errors = watch.sample(server.pid), server.n_errors()
-    tally = traffic.run(target, SEED, N_CLIENTS, N_REQUESTS)
+    tally = traffic.run(target, f"{SEED}-1", N_CLIENTS, N_REQUESTS // 2)
+    server.wait_idle(30)
+    halfway_kb = watch.sample(server.pid)["memory_kb"]
+    tally += traffic.run(target, f"{SEED}-2", N_CLIENTS, N_REQUESTS // 2)
     print(traffic.table(tally))
     server.wait_idle(30)
     health = server.health()
@@ -94,7 +97,10 @@ def test_random_clients_leave_nothing_behind(server):
     assert watch.settle(server.pid, "descriptors", before["descriptors"]) <= before["descriptors"]
     assert watch.settle(server.pid, "threads", before["threads"]) <= before["threads"]
     if not SANITIZED:  # freed blocks wait in quarantine there
-        assert watch.sample(server.pid)["memory_kb"] < before["memory_kb"] + 24 * 1024
+        # so many clients at once leave the heap its largest size; after the first half there is nothing to add
+        end_kb = watch.sample(server.pid)["memory_kb"]
+        print(f"{before['memory_kb']} kB before, {halfway_kb} kB halfway, {end_kb} kB at the end")
+        assert end_kb < halfway_kb + 8 * 1024 and end_kb < before["memory_kb"] + 64 * 1024
     seen = sum(n for (_, what), n in tally.items() if what in (501, 505))
     assert server.n_errors() == errors + seen
     status, _, body = server.post({"messages": [{"role": "user", "content": "still there?"}], "max_tokens": 4})
@@ -202,8 +208,8 @@ def test_answers_are_the_same_bytes_alone_and_in_company(server):
 
 
 @pytest.mark.skipif(not SMOL, reason="no SmolLM2 weights: TANDEM_MODELS does not name their folder")
-@pytest.mark.skipif(SANITIZED and not LONG, reason="a real model under sanitizers: ./dev asan --long")
+@pytest.mark.skipif(SANITIZED and not LONG, reason="a real model under sanitizers: ./dev test --long")
 def test_a_real_model_answers_the_same_alone_and_in_company(tmp_path):
     s = Server(tmp_path, SMOL, "--parallel", "6", "--queue", "256", "-c", "1024")
-    stand_alone_and_in_company(s, questions(random.Random(SEED), 8 if not LONG else 40, 16), 2, 3)
+    stand_alone_and_in_company(s, questions(random.Random(SEED), 40 if LONG and not SANITIZED else 8, 16), 2, 3)
     end(s)

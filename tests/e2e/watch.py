@@ -140,5 +140,6 @@ def plot(path, title, panels, width=880, height=170):
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(path).write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 100}" height="{total}">\n<style>{style}</style>\n'
-        f'<rect width="100%" height="100%" fill="white"/>\n<text x="80" y="28" class="t">{title}</text>\n{text}\n</svg>\n',
+        f'<rect width="100%" height="100%" fill="white"/>\n'
+        f'<text x="80" y="28" class="t">{title}</text>\n{text}\n</svg>\n',
         encoding="utf-8")

@@ -1,4 +1,4 @@
-/* fuzz_api.c - the daemon's endpoints that take JSON or raw requests, on a device of their own, behind a real connection.
+/* fuzz_api.c - the daemon's endpoints that take JSON, and raw requests, on a device and behind a connection.
  *
  * The first byte chooses an endpoint, the rest is its body, sent with the owner's key; or the rest is all that a client
  * sends. The answer must be a whole HTTP answer with JSON (or a page) in it and a status that is the client's: a 500 is
