@@ -2,10 +2,10 @@
  *
  * The first byte says which of two. Even: the rest is a script, a step each of {what, n}, with n bytes behind those
  * that send: the client sends, stops sending, reads, leaves and comes again; the handler answers at once, later, whole,
- * in pieces, or gives up; deadlines pass; the server drains. However they meet, each exchange is handed over once and ends
- * once, and nothing is left when the server is gone. Odd: the rest is what one client sends, cut at places that the
- * second byte draws, to a handler that answers at once; the server must see the requests and the fault that the parser
- * sees in one piece.
+ * in pieces, or gives up; deadlines pass; the server drains. However they meet, each exchange is handed over once and
+ * ends once, and nothing is left when the server is gone. Odd: the rest is what one client sends, cut at places that
+ * the second byte draws, to a handler that answers at once; the server must see the requests and the fault that the
+ * parser sees in one piece.
  */
 #include <errno.h>
 #include <event2/event.h>
