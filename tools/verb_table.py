@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every verb on the texts of tests/e2e/texts, checks what comes, and makes docs/verbs-table.md.
 
-    verb_table.py run --tandem PROGRAM -m MODEL [--texts DIR] [--ids A,B] [--verbs V,W] OUT.jsonl   (goes on where it was)
+    verb_table.py run --tandem PROGRAM -m MODEL [--texts DIR] [--ids A,B] [--verbs V,W] OUT.jsonl  (goes on with it)
     verb_table.py table OUT.jsonl.. > docs/verbs-table.md
     verb_table.py others --seed N --texts DIR OUT_DIR      the same texts with other errors
 
@@ -26,6 +26,12 @@ import seed_typos  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXTS = ROOT / "tests/e2e/texts"
+INTRODUCTION = """Made by `tools/verb_table.py`, which has the checks;
+the texts: [tests/e2e/texts](../tests/e2e/texts/README.md).
+Greedy or with fixed seeds, so the same build gives the same texts on every machine. How the verbs work and what they
+cannot see: [internals/verbs.md](internals/verbs.md)."""
+LEGEND = """"none": the verb itself said that no text passed its checks. "not run": nobody has run it yet. Proofread has "errors
+gone / seeded, other words changed / other words", rewrite and summarize the length in per cent of the source's."""
 VERBS = ["prioritise", "summarize", "reply", "rewrite", "proofread"]
 TALK = re.compile(
     r"^\W*(sure|certainly|of course|here is|here's|here are|below is|the (corrected|rewritten) text|summary:|"
@@ -290,7 +296,8 @@ def totals(items, rows, model):
                 scores = [score_proofread(items[r["id"]], r["answer"]["suggestions"][0]["text"])
                           for r in mine if r["answer"].get("suggestions")]  # fmt: skip
                 f, n, c, o = map(sum, zip(*scores)) if scores else (0, 1, 0, 1)
-                line += f" {f} of {n} = {100 * f / n:.0f} % of the errors gone, {c} of {o} = {100 * c / o:.1f} % of other words changed |"
+                line += f" {f} of {n} = {100 * f / n:.0f} % of the errors gone,"
+                line += f" {c} of {o} = {100 * c / o:.1f} % of other words changed |"
             else:
                 line += " |"
             lines.append(line)
@@ -301,16 +308,13 @@ def table(o):
     items = texts(o.texts)
     rows = [json.loads(line) for path in o.results for line in path.read_text().splitlines()]
     models = sorted({r["model"] for r in rows})
-    out = ["# What the verbs make of 30 texts", "",
-           "Made by `tools/verb_table.py`, which has the checks; the texts: [tests/e2e/texts](../tests/e2e/texts/README.md).",
-           "Greedy or with fixed seeds, so the same build gives the same texts on every machine.", "", "```"]  # fmt: skip
-    out += [f"tools/verb_table.py run --tandem build/tandem -m {m}.gguf {m}.jsonl" for m in models]
-    out += [f"tools/verb_table.py table {' '.join(m + '.jsonl' for m in models)} > docs/verbs-table.md", "```", "",
-            "\"none\": the verb itself said that no text passed its checks. Proofread has \"errors gone / seeded, other words "
-            "changed / other words\", rewrite and summarize the length in per cent of the source's.", ""]  # fmt: skip
+    commands = [f"tools/verb_table.py run --tandem build/tandem -m {m}.gguf {m}.jsonl" for m in models]
+    commands.append(f"tools/verb_table.py table {' '.join(m + '.jsonl' for m in models)} > docs/verbs-table.md")
+    out = ["# What the verbs make of 30 texts", "", INTRODUCTION, "", "```", *commands, "```", "", LEGEND, ""]
     for model in models:
         n = sum(r["model"] == model for r in rows)
-        out += [f"## {model}", "", f"{n} runs.", "", "| verb | language | texts | passed | none | |", "|---|---|---|---|---|---|"]
+        out += [f"## {model}", "", f"{n} runs.", ""]
+        out += ["| verb | language | texts | passed | none | |", "|---|---|---|---|---|---|"]
         out += totals(items, rows, model) + [""]
         shown = [v for v in VERBS if any(r["verb"] == v and r["model"] == model for r in rows)]
         out += ["| text | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
@@ -322,7 +326,8 @@ def table(o):
                     cells.append("" if body_of(items[i], verb) is None else "not run")
                     continue
                 ok, why, figure = judge(items[i], row)
-                cells.append(" ".join(filter(None, [figure, "" if ok and figure else "passed" if ok else f"**{why}**"])))
+                verdict = "" if ok and figure else "passed" if ok else f"**{why}**"
+                cells.append(" ".join(filter(None, [figure, verdict])))
             out.append(f"| {i} | " + " | ".join(cells) + " |")
         out.append("")
     print("\n".join(out).rstrip())

@@ -1,13 +1,13 @@
-/* verb_ask.c - what is asked of a verb: checked before anything starts, so that a caller's mistake costs nothing and has
- * a sentence of its own; then copied. */
+/* verb_ask.c - what is asked of a verb: checked before anything starts, so that a caller's mistake costs nothing and
+ * has a sentence of its own; then copied. */
 #include "base/error.h"
 #include "engine/text_stream.h"
 #include "feature/verb_internal.h"
 #include "feature/verb_text.h"
 
 enum {
-    WORDS_MIN = 2,           /* below, there is nothing to correct or to rewrite */
-    SUMMARY_CHARS_MIN = 60,  /* of Chinese half as many: 40 % of less is no sentence */
+    WORDS_MIN = 2,          /* below, there is nothing to correct or to rewrite */
+    SUMMARY_CHARS_MIN = 60, /* of Chinese half as many: 40 % of less is no sentence */
 };
 
 /* ---- text ---- */
@@ -19,7 +19,8 @@ static tdm_status check_utf8(tdm__str text, const char *what, tdm_error *err)
     for (size_t i = 0; i < text.len; i++) {
         const unsigned char c = (unsigned char)text.ptr[i];
         if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\v' && c != '\f') || c == 0x7f)
-            TDM_FAIL(err, TDM_ERR_INVAL, "%s has the control character U+%04X at byte %zu: it is no text", what, (unsigned)c, i);
+            TDM_FAIL(err, TDM_ERR_INVAL, "%s has the control character U+%04X at byte %zu: it is no text", what,
+                     (unsigned)c, i);
     }
     return TDM_OK;
 }
@@ -51,8 +52,9 @@ static tdm_status check_style(const tdm__verb_ask *a, tdm_error *err)
                  TDM__VERB_INSTRUCTION_BYTES_MAX);
     const bool is_custom = a->style == TDM__STYLE_CUSTOM;
     if (is_custom != (tdm__str_trim(a->instruction).len > 0))
-        TDM_FAIL(err, TDM_ERR_INVAL, is_custom ? "the style custom needs an instruction"
-                                               : "an instruction goes with the style custom only");
+        TDM_FAIL(err, TDM_ERR_INVAL,
+                 is_custom ? "the style custom needs an instruction"
+                           : "an instruction goes with the style custom only");
     if ((a->style != TDM__STYLE_NONE) && a->verb != TDM__VERB_REWRITE)
         TDM_FAIL(err, TDM_ERR_INVAL, "a style is for rewrite, not for %s", tdm__verb_name(a->verb));
     if (a->kind != TDM__KIND_NONE && a->verb != TDM__VERB_SUMMARIZE)
@@ -91,8 +93,10 @@ static tdm_status check_language(tdm__verb_run *w, const tdm__language_found *f,
         if (strcmp(asked, "en") != 0 && strcmp(asked, "zh") != 0)
             TDM_FAIL(err, TDM_ERR_UNSUPPORTED, "the language is not known; the verbs take en and zh");
         if (f->n_words > 0 && strcmp(asked, own) != 0)
-            TDM_FAIL(err, TDM_ERR_INVAL, "the text is in '%s' and the language that is asked for '%s'; the verbs do not "
-                     "translate", own, asked);
+            TDM_FAIL(err, TDM_ERR_INVAL,
+                     "the text is in '%s' and the language that is asked for '%s'; the verbs do not "
+                     "translate",
+                     own, asked);
     }
     memcpy(w->language, own, sizeof w->language);
     return TDM_OK;
@@ -106,7 +110,8 @@ static tdm_status check_length(const tdm__verb_run *w, tdm__str text, const tdm_
         TDM_FAIL(err, TDM_ERR_LIMIT, "the text is empty, at least %d words are needed", WORDS_MIN);
     const bool needs_words = verb == TDM__VERB_PROOFREAD || verb == TDM__VERB_REWRITE;
     if (f->n_words < (needs_words ? WORDS_MIN : 1) && verb != TDM__VERB_PRIORITISE)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "the text has %zu words, at least %d are needed", f->n_words, needs_words ? WORDS_MIN : 1);
+        TDM_FAIL(err, TDM_ERR_LIMIT, "the text has %zu words, at least %d are needed", f->n_words,
+                 needs_words ? WORDS_MIN : 1);
     const size_t least = f->kind == TDM__TEXT_CHINESE ? SUMMARY_CHARS_MIN / 2 : SUMMARY_CHARS_MIN;
     if (verb == TDM__VERB_SUMMARIZE && n < least)
         TDM_FAIL(err, TDM_ERR_LIMIT, "the text has %zu characters, a summary needs at least %zu", n, least);

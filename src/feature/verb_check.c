@@ -41,15 +41,73 @@ static bool starts_with_any(tdm__str s, const char *const *begins, size_t n)
 bool tdm__check_is_talk(tdm__str s)
 {
     static const char *const begins[] = {
-        "Sure, here", "Sure! Here", "Certainly! Here", "Certainly, here", "Of course! Here", "Of course, here",
-        "Here is the", "Here's the", "Here is a", "Here's a", "Here are the", "Here are three", "Here are some",
-        "Below is the", "The corrected text", "The rewritten text", "Corrected text", "Rewritten text", "Summary:",
-        "I have rewritten", "I've rewritten", "I have corrected", "I've corrected", "I hope this helps",
-        "Let me know if you", "Feel free to", "As an AI", "I'm sorry, but I", "I am sorry, but I", "Is there anything",
-        "Note: I", "Please provide", "The text is already", "There are no mistakes", "The summary", "This text",
-        "The text ", "The passage", "以下是", "好的，以下", "好的，这是", "当然，以下", "当然可以", "下面是", "改写后", "修改后", "改正后",
-        "校对后", "这是改", "这是修", "这是校", "希望这", "希望对您", "希望能帮", "如果您还", "如有其他", "作为一个", "抱歉，我无法", "很抱歉，我",
-        "请提供", "摘要：", "总结：", "原文", "这段文字", "这段话", "这篇文章", "本文",
+        "Sure, here",
+        "Sure! Here",
+        "Certainly! Here",
+        "Certainly, here",
+        "Of course! Here",
+        "Of course, here",
+        "Here is the",
+        "Here's the",
+        "Here is a",
+        "Here's a",
+        "Here are the",
+        "Here are three",
+        "Here are some",
+        "Below is the",
+        "The corrected text",
+        "The rewritten text",
+        "Corrected text",
+        "Rewritten text",
+        "Summary:",
+        "I have rewritten",
+        "I've rewritten",
+        "I have corrected",
+        "I've corrected",
+        "I hope this helps",
+        "Let me know if you",
+        "Feel free to",
+        "As an AI",
+        "I'm sorry, but I",
+        "I am sorry, but I",
+        "Is there anything",
+        "Note: I",
+        "Please provide",
+        "The text is already",
+        "There are no mistakes",
+        "The summary",
+        "This text",
+        "The text ",
+        "The passage",
+        "以下是",
+        "好的，以下",
+        "好的，这是",
+        "当然，以下",
+        "当然可以",
+        "下面是",
+        "改写后",
+        "修改后",
+        "改正后",
+        "校对后",
+        "这是改",
+        "这是修",
+        "这是校",
+        "希望这",
+        "希望对您",
+        "希望能帮",
+        "如果您还",
+        "如有其他",
+        "作为一个",
+        "抱歉，我无法",
+        "很抱歉，我",
+        "请提供",
+        "摘要：",
+        "总结：",
+        "原文",
+        "这段文字",
+        "这段话",
+        "这篇文章",
+        "本文",
     };
     return STARTS(tdm__str_trim(s), begins);
 }
@@ -64,8 +122,9 @@ static tdm__str without_preamble(tdm__str t, tdm__str source)
     const tdm__str rest = tdm__str_trim(tdm__str_sub(t, line, t.len));
     if (rest.len > 0 && (last == ':' || last == 0xff1a) && tdm__check_is_talk(first) && !tdm__str_has(source, first))
         return rest;
-    static const char *const labels[] = {"Summary:", "Rewritten text:", "Corrected text:", "Corrected:", "Reply:", "Rewritten:",
-                                         "摘要：", "总结：", "改写：", "改写后：", "改正：", "修改后：", "回复：", "校对后："};
+    static const char *const labels[] = {
+        "Summary:", "Rewritten text:", "Corrected text:", "Corrected:", "Reply:",   "Rewritten:", "摘要：",
+        "总结：",   "改写：",          "改写后：",        "改正：",     "修改后：", "回复：",     "校对后："};
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
         const tdm__str label = tdm__str_from(labels[i]);
         if (tdm__str_starts_fold(t, label) && !tdm__str_starts_fold(tdm__str_trim(source), label))
@@ -150,7 +209,10 @@ tdm_status tdm__check_rule_init(tdm__check_rule *r, tdm__str source, tdm__arena 
     return tdm__facts_find(source, arena, &r->facts, err);
 }
 
-static bool asks(tdm__str s) { return memchr(s.ptr, '?', s.len) || tdm__str_has(s, TDM_STR("？")); }
+static bool asks(tdm__str s)
+{
+    return memchr(s.ptr, '?', s.len) || tdm__str_has(s, TDM_STR("？"));
+}
 
 static tdm__flaw check_facts(const tdm__check_rule *r, const tdm__facts *of_text)
 {

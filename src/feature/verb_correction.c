@@ -15,7 +15,10 @@ typedef struct sides {
     size_t n_old, n_new;
 } sides;
 
-static tdm__str word_at(const tdm__word_list *l, size_t i) { return tdm__str_sub(l->text, l->items[i].start, l->items[i].end); }
+static tdm__str word_at(const tdm__word_list *l, size_t i)
+{
+    return tdm__str_sub(l->text, l->items[i].start, l->items[i].end);
+}
 
 /* Whether the word is in a list of words between blanks, in small letters. */
 static bool is_listed(tdm__str word, const char *list)
@@ -31,9 +34,15 @@ static bool is_listed(tdm__str word, const char *list)
 
 /* ---- English words ---- */
 
-static char fold(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 /* Letters put in, left out, replaced, or swapped with their neighbour (optimal string alignment), case aside. */
 static size_t distance(tdm__str a, tdm__str b)
@@ -58,13 +67,57 @@ static size_t distance(tdm__str a, tdm__str b)
 static bool are_confused(tdm__str a, tdm__str b)
 {
     static const char *const groups[] = {
-        "is are was were am be been ", "has have had ", "do does did ", "a an the ", "to too two ", "there their they're ",
-        "your you're ", "its it's ", "whose who's ", "right write ", "know now no ", "knew new ", "here hear ", "hole whole ",
-        "weather whether ", "threw through ", "passed past ", "piece peace ", "week weak ", "by buy bye ", "would wood ",
-        "which witch ", "wrote written write ", "went gone go ", "took taken take ", "saw seen see ", "this these ",
-        "that those ", "me i ", "he him ", "she her ", "they them ", "we us ", "who whom ", "good well ", "much many ",
-        "less fewer ", "buy bought ", "think thought ", "teach taught ", "catch caught ", "bring brought ", "one won ",
-        "our are hour ", "ate eight ", "for four ", "red read ", "sea see ", "son sun ", "meet meat ", "break brake ",
+        "is are was were am be been ",
+        "has have had ",
+        "do does did ",
+        "a an the ",
+        "to too two ",
+        "there their they're ",
+        "your you're ",
+        "its it's ",
+        "whose who's ",
+        "right write ",
+        "know now no ",
+        "knew new ",
+        "here hear ",
+        "hole whole ",
+        "weather whether ",
+        "threw through ",
+        "passed past ",
+        "piece peace ",
+        "week weak ",
+        "by buy bye ",
+        "would wood ",
+        "which witch ",
+        "wrote written write ",
+        "went gone go ",
+        "took taken take ",
+        "saw seen see ",
+        "this these ",
+        "that those ",
+        "me i ",
+        "he him ",
+        "she her ",
+        "they them ",
+        "we us ",
+        "who whom ",
+        "good well ",
+        "much many ",
+        "less fewer ",
+        "buy bought ",
+        "think thought ",
+        "teach taught ",
+        "catch caught ",
+        "bring brought ",
+        "one won ",
+        "our are hour ",
+        "ate eight ",
+        "for four ",
+        "red read ",
+        "sea see ",
+        "son sun ",
+        "meet meat ",
+        "break brake ",
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
         if (is_listed(a, groups[i]) && is_listed(b, groups[i]))
@@ -74,7 +127,8 @@ static bool are_confused(tdm__str a, tdm__str b)
 
 static bool negates(tdm__str w)
 {
-    return is_listed(w, "not no never none nor without ") || (w.len > 3 && tdm__str_eq_fold(tdm__str_sub(w, w.len - 3, w.len), TDM_STR("n't")));
+    return is_listed(w, "not no never none nor without ") ||
+           (w.len > 3 && tdm__str_eq_fold(tdm__str_sub(w, w.len - 3, w.len), TDM_STR("n't")));
 }
 
 /* One capital, the first letter. */
@@ -125,7 +179,10 @@ static bool is_name_at(const tdm__word_list *l, size_t i)
     return !l->items[i].begins_sentence && w.ptr[0] >= 'A' && w.ptr[0] <= 'Z' && w.len > 1;
 }
 
-static bool may_come_or_go(tdm__str w) { return is_listed(w, "a an the to of in on at is are be for and it have has "); }
+static bool may_come_or_go(tdm__str w)
+{
+    return is_listed(w, "a an the to of in on at is are be for and it have has ");
+}
 
 /* "alot" and "a lot", "every one" and "everyone". */
 static bool are_joined(const sides *s)
@@ -200,10 +257,13 @@ static bool is_fixed_char(tdm__str c)
     return is_char_of(c, "一二三四五六七八九十百千万亿两零半不没无未非别我你您他她它");
 }
 
-static bool is_particle(tdm__str c) { return is_char_of(c, "的地得了"); }
+static bool is_particle(tdm__str c)
+{
+    return is_char_of(c, "的地得了");
+}
 
-/* AB -> BA comes as two changes: the character goes at one place and comes at the other, one character between. other is
- * the one behind s. */
+/* AB -> BA comes as two changes: the character goes at one place and comes at the other, one character between. other
+ * is the one behind s. */
 static bool is_swap(const sides *s, const tdm__change *other)
 {
     const bool goes = s->n_old == 1;
@@ -213,7 +273,8 @@ static bool is_swap(const sides *s, const tdm__change *other)
         return false;
     const size_t gap = goes ? to->old_start - from->old_end : from->old_start - to->old_start;
     const size_t between = goes ? from->old_end : to->old_start;
-    return gap == 1 && s->old->items[from->old_start].kind == TDM__WORD_HAN && s->old->items[between].kind == TDM__WORD_HAN &&
+    return gap == 1 && s->old->items[from->old_start].kind == TDM__WORD_HAN &&
+           s->old->items[between].kind == TDM__WORD_HAN &&
            tdm__str_eq(word_at(s->old, from->old_start), word_at(s->new, to->new_start));
 }
 
@@ -262,7 +323,8 @@ size_t tdm__diff_keep_corrections(const tdm__word_list *old, const tdm__word_lis
 {
     size_t n_kept = 0, n_touched = 0;
     for (size_t i = 0; i < n; i++) {
-        const size_t n_old = changes[i].old_end - changes[i].old_start, n_new = changes[i].new_end - changes[i].new_start;
+        const size_t n_old = changes[i].old_end - changes[i].old_start,
+                     n_new = changes[i].new_end - changes[i].new_start;
         n_touched += n_old > n_new ? n_old : n_new;
     }
     /* More than half of the words differ: that is another sentence, and what is near in it is near by chance. */

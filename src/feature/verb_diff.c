@@ -19,7 +19,10 @@ tdm_status tdm__word_list_make(tdm__str text, tdm__arena *arena, tdm__word_list 
     return TDM_OK;
 }
 
-static tdm__str word_at(const tdm__word_list *l, size_t i) { return tdm__str_sub(l->text, l->items[i].start, l->items[i].end); }
+static tdm__str word_at(const tdm__word_list *l, size_t i)
+{
+    return tdm__str_sub(l->text, l->items[i].start, l->items[i].end);
+}
 
 /* lengths[i][k]: of the longest common subsequence of old from i on and new from k on. */
 static void fill_table(const tdm__word_list *old, const tdm__word_list *new, uint16_t *lengths)
@@ -48,7 +51,7 @@ tdm_status tdm__diff_words(const tdm__word_list *old, const tdm__word_list *new,
     *n = 0;
     bool is_open = false;
     for (size_t i = 0, k = 0; i < old->n || k < new->n;) {
-        if (i < old->n && k < new->n && tdm__str_eq(word_at(old, i), word_at(new, k))) {
+        if (i < old->n && k < new->n &&tdm__str_eq(word_at(old, i), word_at(new, k))) {
             is_open = false;
             i++;
             k++;

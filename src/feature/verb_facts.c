@@ -28,8 +28,14 @@ static void add(fact_list *l, tdm__fact_kind kind, tdm__str text)
     l->items[l->n++] = (tdm__fact){kind, text};
 }
 
-static bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }
-static bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_capital(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+static bool is_ascii_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /* The runs of digits inside a word; what joins two of them belongs to the number. */
 static void add_numbers(fact_list *l, tdm__str word)
@@ -41,9 +47,9 @@ static void add_numbers(fact_list *l, tdm__str word)
             continue;
         }
         size_t end = i + 1;
-        while (end < word.len && (is_ascii_digit(word.ptr[end]) ||
-                                  (strchr(".,:/-", word.ptr[end]) && end + 1 < word.len &&
-                                   is_ascii_digit(word.ptr[end + 1]))))
+        while (end < word.len &&
+               (is_ascii_digit(word.ptr[end]) ||
+                (strchr(".,:/-", word.ptr[end]) && end + 1 < word.len && is_ascii_digit(word.ptr[end + 1]))))
             end++;
         add(l, TDM__FACT_NUMBER, tdm__str_sub(word, i, end));
         i = end;
@@ -110,9 +116,10 @@ static void add_word(fact_list *l, tdm__str text, const tdm__word *w, bool is_ch
 
 /* ---- Chinese ---- */
 
-static const char surnames[] = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏"
-                               "吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃"
-                               "武钱戴严莫孔向常郎";
+static const char surnames[] =
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏"
+    "吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃"
+    "武钱戴严莫孔向常郎";
 
 /* Whether the character is one of those of a table of three-byte characters. */
 static bool is_one_of(tdm__str c, const char *table)
@@ -125,8 +132,8 @@ static bool is_one_of(tdm__str c, const char *table)
 
 static size_t title_len(tdm__str rest)
 {
-    static const char *const titles[] = {"先生", "女士", "小姐", "老师", "经理", "总监", "总", "医生", "主任", "教授", "工程师",
-                                         "师傅", "阿姨", "叔叔", "局长", "部长", "姐", "哥"};
+    static const char *const titles[] = {"先生", "女士",   "小姐", "老师", "经理", "总监", "总",   "医生", "主任",
+                                         "教授", "工程师", "师傅", "阿姨", "叔叔", "局长", "部长", "姐",   "哥"};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (tdm__str_starts(rest, tdm__str_from(titles[i])))
             return strlen(titles[i]);
@@ -136,8 +143,8 @@ static size_t title_len(tdm__str rest)
 /* 小林, 老周; not what goes on as another word (小时, 老师 have no surname behind). */
 static bool is_called(tdm__str before, tdm__str c)
 {
-    return (tdm__str_eq(before, TDM_STR("小")) || tdm__str_eq(before, TDM_STR("老"))) &&
-           is_one_of(c, surnames) && !is_one_of(c, "石金白龙江石方万常向高任程");
+    return (tdm__str_eq(before, TDM_STR("小")) || tdm__str_eq(before, TDM_STR("老"))) && is_one_of(c, surnames) &&
+           !is_one_of(c, "石金白龙江石方万常向高任程");
 }
 
 static void add_chinese(fact_list *l, tdm__str text, const tdm__word *before, const tdm__word *w)
@@ -217,7 +224,10 @@ static bool same_number(tdm__str a, tdm__str b)
     }
 }
 
-static bool is_ascii_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
+static bool is_ascii_letter(char c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
 
 /* Whether the word stands in text and no ASCII letter goes on with it. */
 static bool has_word(tdm__str text, tdm__str word)

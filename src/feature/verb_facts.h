@@ -1,10 +1,10 @@
 /* verb_facts.h - what a verb must not change: numbers, addresses and names, found by their shape.
  *
  * Numbers are runs of digits with what stands between them, thousands commas aside ("18,000" is 18000; "10:30" and
- * "2025-04-23" are one each). Names are, in English, words with a capital that no sentence begins with; in Chinese, what
- * stands in book marks, Latin words, and a surname with a title or 小/老 before it; in both, words of letters and digits
- * with a capital or a hyphen ("BN-77310-K"). Names without such a shape are not seen (a Chinese full name is three
- * characters like any other): docs/internals/verbs.md says so.
+ * "2025-04-23" are one each). Names are, in English, words with a capital that no sentence begins with; in Chinese,
+ * what stands in book marks, Latin words, and a surname with a title or 小/老 before it; in both, words of letters and
+ * digits with a capital or a hyphen ("BN-77310-K"). Names without such a shape are not seen (a Chinese full name is
+ * three characters like any other): docs/internals/verbs.md says so.
  */
 #ifndef TDM_FEATURE_VERB_FACTS_H
 #define TDM_FEATURE_VERB_FACTS_H
@@ -34,8 +34,8 @@ typedef struct tdm__facts {
 /* Borrows text; the list is the arena's. ERR_NOMEM. */
 tdm_status tdm__facts_find(tdm__str text, tdm__arena *arena, tdm__facts *out, tdm_error *err);
 
-/* Whether that text has f, too: numbers digit by digit, names and addresses as a word wherever it stands, without regard
- * to case. */
+/* Whether that text has f, too: numbers digit by digit, names and addresses as a word wherever it stands, without
+ * regard to case. */
 bool tdm__facts_have(const tdm__facts *facts, const tdm__fact *f);
 
 /* The first of `facts` that the text of `others` lacks, or NULL. kind NONE: of any kind. */

@@ -17,8 +17,8 @@
 #include "request/compose.h"
 
 enum {
-    TDM__VERB_REPLIES = 3,        /* the default of reply */
-    TDM__VERB_DRAFTS = 3,         /* of proofreading Chinese, beside the greedy one */
+    TDM__VERB_REPLIES = 3, /* the default of reply */
+    TDM__VERB_DRAFTS = 3,  /* of proofreading Chinese, beside the greedy one */
     TDM__VERB_ARENA_BYTES = 16 * 1024 * 1024,
     TDM__VERB_SCRATCH_BYTES = 64 * 1024 * 1024,
 };
@@ -26,15 +26,15 @@ enum {
 struct tdm__verb_run {
     tdm__verb_fn fn;
     void *user;
-    tdm__verb_ask ask;    /* what it points to is the arena's */
-    tdm__str source;      /* what is worked on: the text, or the messages as lines "from: text" */
-    char language[3];     /* of the source, so of the suggestions */
-    tdm__arena arena;     /* until destroy */
-    tdm__arena scratch;   /* of one step of the work; the verb resets it */
+    tdm__verb_ask ask;            /* what it points to is the arena's */
+    tdm__str source;              /* what is worked on: the text, or the messages as lines "from: text" */
+    char language[3];             /* of the source, so of the suggestions */
+    tdm__arena arena;             /* until destroy */
+    tdm__arena scratch;           /* of one step of the work; the verb resets it */
     tdm__suggestion *suggestions; /* [n_suggestions], the arena's */
     size_t n_suggestions;
-    size_t n_places;      /* candidates that the request was admitted for */
-    tdm__flaw last_flaw;  /* why the last attempt did not pass */
+    size_t n_places;     /* candidates that the request was admitted for */
+    tdm__flaw last_flaw; /* why the last attempt did not pass */
     pthread_mutex_t mutex;
     tdm__request *request; /* under mutex until start has returned */
 };
@@ -43,12 +43,12 @@ struct tdm__verb_run {
 
 /* One question to the model. */
 typedef struct tdm__verb_question {
-    const char *prompt;        /* its name in the verb's file */
-    tdm__str text;             /* the last turn */
+    const char *prompt; /* its name in the verb's file */
+    tdm__str text;      /* the last turn */
     size_t max_tokens;
-    size_t attempt;            /* 0: greedy; else sampled, with another seed each */
-    bool is_sampled;           /* attempt 0, too */
-    size_t n;                  /* texts, side by side where the engine has the places; 0: 1. Sampled, then */
+    size_t attempt;  /* 0: greedy; else sampled, with another seed each */
+    bool is_sampled; /* attempt 0, too */
+    size_t n;        /* texts, side by side where the engine has the places; 0: 1. Sampled, then */
     bool (*on_text)(void *user, size_t candidate, tdm__str piece); /* as in compose.h */
     void *user;
 } tdm__verb_question;

@@ -3,10 +3,16 @@
 #include "base/json.h"
 #include "feature/verb.h"
 
-static json_t *string_of(tdm__str s) { return json_stringn(s.ptr ? s.ptr : "", s.len); }
+static json_t *string_of(tdm__str s)
+{
+    return json_stringn(s.ptr ? s.ptr : "", s.len);
+}
 
 /* Takes the reference of v, which may be NULL. */
-static bool add(json_t *list, json_t *v) { return json_array_append_new(list, v) == 0; }
+static bool add(json_t *list, json_t *v)
+{
+    return json_array_append_new(list, v) == 0;
+}
 
 static json_t *edits_json(const tdm__suggestion *s)
 {
@@ -56,13 +62,12 @@ json_t *tdm__verb_result_json(const tdm__verb_event *done)
     const tdm__job_timings *t = &ev->timings;
     const char *label = ev->label && strcmp(ev->label, "none") != 0 && ev->label[0] != '\0' ? ev->label : NULL;
     return json_pack("{s:o, s:s, s:s, s:{s:s?, s:s}, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:f, s:I, s:f, s:I, s:I}}",
-                     "suggestions", suggestions_json(done), "decision", ev->decision_id ? ev->decision_id : "",
-                     "model", ev->model_name ? ev->model_name : "",
-                     "label", "text", label, "screening", ev->screening ? ev->screening : "none",
-                     "language", done->language ? done->language : "",
-                     "usage", "prompt_tokens", (json_int_t)t->n_prompt, "completion_tokens", (json_int_t)t->n_generated,
-                     "total_tokens", (json_int_t)(t->n_prompt + t->n_generated),
-                     "timings", "prompt_tokens", (json_int_t)t->n_prompt, "prompt_ms", t->prompt_ms,
-                     "decode_tokens", (json_int_t)t->n_generated, "decode_ms", t->decode_ms,
-                     "draft_tokens", (json_int_t)t->n_draft, "draft_accepted", (json_int_t)t->n_draft_accepted);
+                     "suggestions", suggestions_json(done), "decision", ev->decision_id ? ev->decision_id : "", "model",
+                     ev->model_name ? ev->model_name : "", "label", "text", label, "screening",
+                     ev->screening ? ev->screening : "none", "language", done->language ? done->language : "", "usage",
+                     "prompt_tokens", (json_int_t)t->n_prompt, "completion_tokens", (json_int_t)t->n_generated,
+                     "total_tokens", (json_int_t)(t->n_prompt + t->n_generated), "timings", "prompt_tokens",
+                     (json_int_t)t->n_prompt, "prompt_ms", t->prompt_ms, "decode_tokens", (json_int_t)t->n_generated,
+                     "decode_ms", t->decode_ms, "draft_tokens", (json_int_t)t->n_draft, "draft_accepted",
+                     (json_int_t)t->n_draft_accepted);
 }

@@ -5,10 +5,12 @@
 #include "text/unicode.h"
 
 /* Character pairs of frequent use, traditional above, simplified below, in the same order. */
-static const char traditional[] = "這個們來時說會對過沒還後開關點長問題學國發經動現電見話請錢車書給買賣讓聽讀寫語東馬萬無與為從樣實體應該"
-                                  "難間頭機產業務員網際師廳館醫藥練習舊價單據幾億們號訂購讚謝";
-static const char simplified[] = "这个们来时说会对过没还后开关点长问题学国发经动现电见话请钱车书给买卖让听读写语东马万无与为从样实体应该"
-                                 "难间头机产业务员网际师厅馆医药练习旧价单据几亿们号订购赞谢";
+static const char traditional[] =
+    "這個們來時說會對過沒還後開關點長問題學國發經動現電見話請錢車書給買賣讓聽讀寫語東馬萬無與為從樣實體應該"
+    "難間頭機產業務員網際師廳館醫藥練習舊價單據幾億們號訂購讚謝";
+static const char simplified[] =
+    "这个们来时说会对过没还后开关点长问题学国发经动现电见话请钱车书给买卖让听读写语东马万无与为从样实体应该"
+    "难间头机产业务员网际师厅馆医药练习旧价单据几亿们号订购赞谢";
 
 static bool has_char(const char *table, const char *c)
 {
@@ -39,12 +41,14 @@ static bool is_listed(tdm__str word, const char *list)
     return false;
 }
 
-static const char english[] = "the of and to a in is it you that for on was are with as i be at have this not but by from "
-                              "we they my your will can has been he she do if what please ";
+static const char english[] =
+    "the of and to a in is it you that for on was are with as i be at have this not but by from "
+    "we they my your will can has been he she do if what please ";
 /* French, German, Spanish, Portuguese, Italian, Dutch; none that is also an English word. */
-static const char others[] = "le la les des et est une dans pour que qui sur pas avec vous nous der das und ist nicht ein "
-                             "eine mit den dem wir sie ich auf el los las es por con para una del como pero muy os um uma "
-                             "com il che di non sono per della het een van niet zijn ";
+static const char others[] =
+    "le la les des et est une dans pour que qui sur pas avec vous nous der das und ist nicht ein "
+    "eine mit den dem wir sie ich auf el los las es por con para una del como pero muy os um uma "
+    "com il che di non sono per della het een van niet zijn ";
 
 static const char *script_name(tdm__script s)
 {

@@ -17,11 +17,11 @@ typedef enum tdm__language_kind {
 
 typedef struct tdm__language_found {
     tdm__language_kind kind;
-    const char *what;        /* OTHER: "Arabic or Hebrew script", for a sentence; static text */
-    size_t n_words;          /* words and Chinese characters */
+    const char *what; /* OTHER: "Arabic or Hebrew script", for a sentence; static text */
+    size_t n_words;   /* words and Chinese characters */
     size_t n_han;
-    size_t n_traditional;    /* characters that only traditional writing has */
-    size_t n_simplified;     /* characters that only simplified writing has */
+    size_t n_traditional; /* characters that only traditional writing has */
+    size_t n_simplified;  /* characters that only simplified writing has */
 } tdm__language_found;
 
 tdm__language_found tdm__language_find(tdm__str text);

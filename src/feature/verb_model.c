@@ -7,7 +7,7 @@
 #include "os/heap.h"
 
 enum {
-    TURN_TOKENS = 8,   /* what a chat template writes around a turn, at most */
+    TURN_TOKENS = 8, /* what a chat template writes around a turn, at most */
     SPARE_TOKENS = 32,
 };
 
@@ -23,7 +23,8 @@ static tdm__sampling sampling_of(const tdm__verb_run *w, const tdm__verb_questio
     return s;
 }
 
-static tdm_status keep(tdm__verb_run *w, const tdm__generated *g, tdm__str source, tdm__verb_answer *out, tdm_error *err)
+static tdm_status keep(tdm__verb_run *w, const tdm__generated *g, tdm__str source, tdm__verb_answer *out,
+                       tdm_error *err)
 {
     const char *text = tdm__arena_dup(&w->scratch, (tdm__str){g->text, g->len});
     if (!text)
@@ -50,12 +51,13 @@ tdm_status tdm__verb_ask_model(tdm__verb_run *w, tdm__request *r, const tdm__ver
                                tdm_error *err)
 {
     const tdm__prompt_fill fill = {.instruction = w->ask.instruction, .text = q->text};
-    tdm__generation g = {.max_tokens = q->max_tokens, .sampling = sampling_of(w, q), .on_text = q->on_text,
-                         .user = q->user};
+    tdm__generation g = {
+        .max_tokens = q->max_tokens, .sampling = sampling_of(w, q), .on_text = q->on_text, .user = q->user};
     TDM_TRY(tdm__verb_prompt_make(w->ask.verb, w->language, q->prompt, &fill, &g.messages, &g.n_public_turns, err));
     const size_t n = q->n > 0 ? q->n : 1;
     tdm_status s = TDM_OK;
-    for (size_t i = 0; s == TDM_OK && i < n; i += g.n) { /* the same texts side by side or in turn: seed of the first + i */
+    for (size_t i = 0; s == TDM_OK && i < n;
+         i += g.n) { /* the same texts side by side or in turn: seed of the first + i */
         g.n = n - i < w->n_places ? n - i : w->n_places;
         s = generate(w, r, &g, q->text, out + i, err);
         g.sampling.seed += g.n;

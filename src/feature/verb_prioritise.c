@@ -1,7 +1,7 @@
 /* verb_prioritise.c - messages by urgency, the most urgent first, each with a score and a reason code.
  *
- * The tables of verb_urgency.c decide what they can. Where they have no word of a message, the model is asked for one of
- * eight words; any other answer counts as none. What a message says about its own importance is text like any other.
+ * The tables of verb_urgency.c decide what they can. Where they have no word of a message, the model is asked for one
+ * of eight words; any other answer counts as none. What a message says about its own importance is text like any other.
  */
 #include "base/error.h"
 #include "feature/verb_internal.h"
@@ -20,10 +20,14 @@ typedef struct class_word {
 } class_word;
 
 static const class_word classes[] = {
-    {"waiting", "等待", TDM__URGENCY_PERSON_WAITING}, {"question", "提问", TDM__URGENCY_DIRECT_QUESTION},
-    {"deadline", "截止", TDM__URGENCY_DEADLINE},      {"event", "日程", TDM__URGENCY_CALENDAR},
-    {"money", "钱款", TDM__URGENCY_MONEY},            {"advert", "广告", TDM__URGENCY_PROMOTION},
-    {"chatter", "闲聊", TDM__URGENCY_GROUP_CHATTER},  {"info", "通知", TDM__URGENCY_FYI},
+    {"waiting", "等待", TDM__URGENCY_PERSON_WAITING},
+    {"question", "提问", TDM__URGENCY_DIRECT_QUESTION},
+    {"deadline", "截止", TDM__URGENCY_DEADLINE},
+    {"event", "日程", TDM__URGENCY_CALENDAR},
+    {"money", "钱款", TDM__URGENCY_MONEY},
+    {"advert", "广告", TDM__URGENCY_PROMOTION},
+    {"chatter", "闲聊", TDM__URGENCY_GROUP_CHATTER},
+    {"info", "通知", TDM__URGENCY_FYI},
 };
 
 static tdm__urgency_reason class_of(tdm__str answer)
@@ -79,8 +83,8 @@ tdm_status tdm__verb_prioritise(tdm__verb_run *w, tdm__request *r, tdm_error *er
             TDM_TRY(ask_class(w, r, m, &u, err));
         if (tdm__compose_is_cancelled(r))
             TDM_FAIL(err, TDM_ERR_CANCELLED, "the answer was cancelled");
-        insert(w->suggestions, i, (tdm__suggestion){.text = m->text, .item = i, .score = u.score,
-                                                    .reason = tdm__urgency_name(u.reason)});
+        insert(w->suggestions, i,
+               (tdm__suggestion){.text = m->text, .item = i, .score = u.score, .reason = tdm__urgency_name(u.reason)});
     }
     w->n_suggestions = w->ask.n_messages;
     return TDM_OK;

@@ -19,7 +19,7 @@ typedef struct prompt_file {
 } prompt_file;
 
 static const prompt_file files[] = {
-#define FILE_ROW(verb, name, language)                                     \
+#define FILE_ROW(verb, name, language)                                                                                 \
     {TDM__VERB_##verb, #language, tdm__prompt_##name##_##language, &tdm__prompt_##name##_##language##_len},
     TDM__PROMPT_FILES(FILE_ROW)
 #undef FILE_ROW
@@ -47,7 +47,8 @@ static tdm__str find_prompt(tdm__str file, const char *name)
 {
     while (file.len > 0) {
         const tdm__str line = next_line(&file);
-        if (!tdm__str_starts(line, TDM_STR("== ")) || !tdm__str_eq(tdm__str_sub(line, 3, line.len), tdm__str_from(name)))
+        if (!tdm__str_starts(line, TDM_STR("== ")) ||
+            !tdm__str_eq(tdm__str_sub(line, 3, line.len), tdm__str_from(name)))
             continue;
         tdm__str rest = file;
         while (rest.len > 0 && !tdm__str_starts(rest, TDM_STR("== ")))
@@ -68,7 +69,8 @@ static const char *role_of(tdm__str line)
 
 static tdm_status add_turn(json_t *messages, const char *role, tdm__str content, tdm_error *err)
 {
-    if (json_array_append_new(messages, json_pack("{s:s, s:s%}", "role", role, "content", content.ptr, content.len)) != 0)
+    if (json_array_append_new(messages, json_pack("{s:s, s:s%}", "role", role, "content", content.ptr, content.len)) !=
+        0)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a prompt of %zu turns", json_array_size(messages) + 1);
     return TDM_OK;
 }
@@ -108,8 +110,10 @@ static tdm_status add_turns(json_t *messages, tdm__str prompt, const tdm__prompt
         body.len -= rest.len;
         prompt = rest;
         if (!role || json_array_size(messages) == TURNS_MAX)
-            s = tdm__fail(err, TDM_ERR_FORMAT, "a prompt's turn %zu does not begin with @system, @user or @assistant, or "
-                          "there are more than %d", json_array_size(messages) + 1, TURNS_MAX);
+            s = tdm__fail(err, TDM_ERR_FORMAT,
+                          "a prompt's turn %zu does not begin with @system, @user or @assistant, or "
+                          "there are more than %d",
+                          json_array_size(messages) + 1, TURNS_MAX);
         else if (fill_turn(tdm__str_trim(body), fill, &turn, &is_public) != TDM_OK)
             s = tdm__fail(err, TDM_ERR_NOMEM, "no memory for a prompt's turn");
         else

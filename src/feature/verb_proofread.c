@@ -1,8 +1,8 @@
 /* verb_proofread.c - slips corrected, everything else left as it is.
  *
- * A few sentences at a time are given to the model, which writes them again, corrected; what differs is compared word by
- * word, and only plausible corrections are taken (verb_correction.c). The result is the source with those edits, so what
- * the model did not touch cannot change. Chinese is written again more than once, drawn with other seeds, and the
+ * A few sentences at a time are given to the model, which writes them again, corrected; what differs is compared word
+ * by word, and only plausible corrections are taken (verb_correction.c). The result is the source with those edits, so
+ * what the model did not touch cannot change. Chinese is written again more than once, drawn with other seeds, and the
  * corrections are united: one reading of a small model sees less than half of the wrong characters, and the filter
  * keeps the price of another reading low (docs/decisions/015).
  */
@@ -11,8 +11,8 @@
 #include "feature/verb_internal.h"
 
 enum {
-    CHUNK_BYTES = 160,       /* whole sentences up to here; one that is longer goes alone */
-    CHUNK_WORDS_MAX = 200,   /* a "sentence" without an end is cut here */
+    CHUNK_BYTES = 160,     /* whole sentences up to here; one that is longer goes alone */
+    CHUNK_WORDS_MAX = 200, /* a "sentence" without an end is cut here */
     READINGS = 1 + TDM__VERB_DRAFTS,
 };
 

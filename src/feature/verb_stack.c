@@ -1,5 +1,5 @@
-/* verb_stack.c - a stack of notifications as the summary reads it: what is urgent first, advertisements left out. A small
- * model tells what stands first, so what stands first is what matters. */
+/* verb_stack.c - a stack of notifications as the summary reads it: what is urgent first, advertisements left out. A
+ * small model tells what stands first, so what stands first is what matters. */
 #include "base/error.h"
 #include "feature/verb_internal.h"
 #include "feature/verb_text.h"

@@ -14,10 +14,10 @@ enum {
     ATTEMPTS = 3,
     LEVELS_MAX = 4,
     POINTS_MAX = 5,
-    PART_PER_CENT = 25,        /* of a part, which is summarised once more */
+    PART_PER_CENT = 25, /* of a part, which is summarised once more */
     LINE_CHARS_MAX = 140,
     PARAGRAPH_CHARS_MAX = 900,
-    UNIT_BYTES_MAX = 4096,     /* of a sentence that does not end */
+    UNIT_BYTES_MAX = 4096, /* of a sentence that does not end */
     PART_TOKENS_MIN = 64,
 };
 
@@ -25,14 +25,14 @@ typedef struct sink {
     tdm__verb_run *w;
     tdm__request *r;
     size_t candidate;
-    bool is_told;              /* units are released as they come */
+    bool is_told; /* units are released as they come */
     tdm__summary_kind kind;
     tdm__check_rule rule;      /* against the whole source */
     size_t chars_max, n_chars; /* of the summary */
     size_t n_units;
     tdm__buf pending, out;
     tdm__flaw last_flaw;
-    tdm_status status;         /* of what happened on the engine's thread */
+    tdm_status status; /* of what happened on the engine's thread */
     tdm_error error;
 } sink;
 
@@ -83,7 +83,7 @@ static tdm_status is_said(sink *k, tdm__str unit, bool *out, tdm_error *err)
 static tdm_status tell(sink *k, tdm__str unit, tdm_error *err)
 {
     const bool is_english = k->w->language[0] == 'e';
-    const char *before = k->kind == TDM__KIND_POINTS ? (k->n_units > 0 ? "\n- " : "- ")
+    const char *before = k->kind == TDM__KIND_POINTS    ? (k->n_units > 0 ? "\n- " : "- ")
                          : k->n_units > 0 && is_english ? " "
                                                         : "";
     const size_t from = k->out.len;
@@ -164,7 +164,8 @@ static tdm_status end_text(sink *k, bool is_cut, tdm_error *err)
 {
     const tdm__str rest = tdm__str_trim(tdm__buf_str(&k->pending));
     const uint32_t last = tdm__str_last_char(rest);
-    const bool is_whole = last == '.' || last == '!' || last == '?' || last == 0x3002 || last == 0xff01 || last == 0xff1f;
+    const bool is_whole =
+        last == '.' || last == '!' || last == '?' || last == 0x3002 || last == 0xff01 || last == 0xff1f;
     if (k->status != TDM_OK && err)
         *err = k->error;
     TDM_TRY(k->status);
@@ -263,7 +264,8 @@ static tdm_status summarize_part(tdm__verb_run *w, tdm__request *r, tdm__str par
         s = fill_sink(&k, part, err);
     }
     if (s == TDM_OK) {
-        const tdm__str text = k.n_units > 0 ? tdm__buf_str(&k.out) : tdm__str_trim(tdm__str_sub(part, 0, tdm__sentence_end(part, 0)));
+        const tdm__str text =
+            k.n_units > 0 ? tdm__buf_str(&k.out) : tdm__str_trim(tdm__str_sub(part, 0, tdm__sentence_end(part, 0)));
         if (tdm__buf_append_str(out, text) != TDM_OK || tdm__buf_append_char(out, '\n') != TDM_OK)
             s = tdm__fail(err, TDM_ERR_NOMEM, "no memory for the summaries of a long text's parts");
     }
@@ -300,7 +302,8 @@ static tdm_status shrink(tdm__verb_run *w, tdm__request *r, size_t budget, tdm__
         if (level < LEVELS_MAX)
             TDM_TRY(summarize_parts(w, r, *text, max, text, err));
     }
-    TDM_FAIL(err, TDM_ERR_LIMIT, "after %d summaries of parts the text has still more than %zu tokens", LEVELS_MAX, max);
+    TDM_FAIL(err, TDM_ERR_LIMIT, "after %d summaries of parts the text has still more than %zu tokens", LEVELS_MAX,
+             max);
 }
 
 /* ---- the verb ---- */

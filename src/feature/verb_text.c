@@ -8,7 +8,10 @@
 
 #include "text/unicode.h"
 
-static bool is_between(uint32_t c, uint32_t first, uint32_t last) { return c >= first && c <= last; }
+static bool is_between(uint32_t c, uint32_t first, uint32_t last)
+{
+    return c >= first && c <= last;
+}
 
 tdm__script tdm__script_of(uint32_t c)
 {
@@ -33,9 +36,18 @@ tdm__script tdm__script_of(uint32_t c)
     return is_letter && c >= 0x250 ? TDM__SCRIPT_OTHER : TDM__SCRIPT_NONE;
 }
 
-static bool is_digit(uint32_t c) { return is_between(c, '0', '9') || is_between(c, 0xff10, 0xff19); }
-static bool is_space(uint32_t c) { return c <= 0x20 || c == 0xa0 || c == 0x3000 || is_between(c, 0x2000, 0x200b); }
-static bool is_alnum(uint32_t c) { return is_digit(c) || tdm__script_of(c) == TDM__SCRIPT_LATIN; }
+static bool is_digit(uint32_t c)
+{
+    return is_between(c, '0', '9') || is_between(c, 0xff10, 0xff19);
+}
+static bool is_space(uint32_t c)
+{
+    return c <= 0x20 || c == 0xa0 || c == 0x3000 || is_between(c, 0x2000, 0x200b);
+}
+static bool is_alnum(uint32_t c)
+{
+    return is_digit(c) || tdm__script_of(c) == TDM__SCRIPT_LATIN;
+}
 
 bool tdm__is_mark(uint32_t c)
 {
@@ -109,14 +121,30 @@ static tdm__word_kind scan_run(tdm__str s, size_t at, size_t *end)
     return letters && digits ? TDM__WORD_MIXED : digits ? TDM__WORD_NUMBER : TDM__WORD_LATIN;
 }
 
-tdm__words tdm__words_of(tdm__str text) { return (tdm__words){.text = text, .begins = true}; }
+tdm__words tdm__words_of(tdm__str text)
+{
+    return (tdm__words){.text = text, .begins = true};
+}
 
 /* Behind these a capital letter is the grammar's. */
 static bool opens_sentence(uint32_t c)
 {
     switch (c) {
-    case '.': case '!': case '?': case ':': case ';': case '\n': case 0x3002: case 0xff01: case 0xff1f: case 0xff1a:
-    case 0xff1b: case 0x2026: case '-': case '*': case 0x2022:
+    case '.':
+    case '!':
+    case '?':
+    case ':':
+    case ';':
+    case '\n':
+    case 0x3002:
+    case 0xff01:
+    case 0xff1f:
+    case 0xff1a:
+    case 0xff1b:
+    case 0x2026:
+    case '-':
+    case '*':
+    case 0x2022:
         return true;
     default:
         return false;
@@ -197,7 +225,10 @@ bool tdm__str_has(tdm__str s, tdm__str part)
     return part.len == 0;
 }
 
-static char fold(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
 
 bool tdm__str_starts_fold(tdm__str s, tdm__str prefix)
 {
@@ -209,7 +240,10 @@ bool tdm__str_starts_fold(tdm__str s, tdm__str prefix)
     return true;
 }
 
-bool tdm__str_eq_fold(tdm__str a, tdm__str b) { return a.len == b.len && tdm__str_starts_fold(a, b); }
+bool tdm__str_eq_fold(tdm__str a, tdm__str b)
+{
+    return a.len == b.len && tdm__str_starts_fold(a, b);
+}
 
 uint32_t tdm__str_last_char(tdm__str s)
 {
@@ -234,7 +268,8 @@ static bool ends_chinese(uint32_t c)
 
 static bool is_title(tdm__str s, size_t stop)
 {
-    static const char *const titles[] = {"Mr", "Mrs", "Ms", "Dr", "Prof", "St", "No", "vs", "etc", "e.g", "i.e", "approx"};
+    static const char *const titles[] = {"Mr", "Mrs", "Ms",  "Dr",  "Prof", "St",
+                                         "No", "vs",  "etc", "e.g", "i.e",  "approx"};
     size_t begin = stop;
     while (begin > 0 && (is_alnum((unsigned char)s.ptr[begin - 1]) || s.ptr[begin - 1] == '.'))
         begin--;

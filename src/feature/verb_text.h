@@ -53,10 +53,13 @@ typedef enum tdm__script {
 tdm__script tdm__script_of(uint32_t code_point);
 bool tdm__is_mark(uint32_t code_point); /* punctuation and symbols, ASCII or not */
 
-static inline tdm__str tdm__str_sub(tdm__str s, size_t start, size_t end) { return (tdm__str){s.ptr + start, end - start}; }
+static inline tdm__str tdm__str_sub(tdm__str s, size_t start, size_t end)
+{
+    return (tdm__str){s.ptr + start, end - start};
+}
 
-tdm__str tdm__str_trim(tdm__str s);   /* without white space around, U+3000 too */
-size_t tdm__str_n_chars(tdm__str s);  /* code points */
+tdm__str tdm__str_trim(tdm__str s);  /* without white space around, U+3000 too */
+size_t tdm__str_n_chars(tdm__str s); /* code points */
 bool tdm__str_has(tdm__str s, tdm__str part);
 bool tdm__str_starts_fold(tdm__str s, tdm__str prefix); /* ASCII letters of either case */
 bool tdm__str_eq_fold(tdm__str a, tdm__str b);

@@ -23,27 +23,70 @@ static const struct {
 };
 
 static const char *const waiting[] = {
-    "waiting for you", "waiting outside", "i am standing", "i'm standing", "in front of the door", "locked out", "i'm here", "i am here",
-    "right now", "need to know now", "urgent", "urgently", "asap", "as soon as possible", "call me", "call me back", "emergency",
-    "pick up", "pick me up", "hurry", "immediately", "马上", "赶紧", "赶快", "快点", "紧急", "急用", "在等你", "等你", "在门口", "家门口", "忘带钥匙",
-    "没带钥匙", "回电", "速回", "立刻", "接一下",
+    "waiting for you",
+    "waiting outside",
+    "i am standing",
+    "i'm standing",
+    "in front of the door",
+    "locked out",
+    "i'm here",
+    "i am here",
+    "right now",
+    "need to know now",
+    "urgent",
+    "urgently",
+    "asap",
+    "as soon as possible",
+    "call me",
+    "call me back",
+    "emergency",
+    "pick up",
+    "pick me up",
+    "hurry",
+    "immediately",
+    "马上",
+    "赶紧",
+    "赶快",
+    "快点",
+    "紧急",
+    "急用",
+    "在等你",
+    "等你",
+    "在门口",
+    "家门口",
+    "忘带钥匙",
+    "没带钥匙",
+    "回电",
+    "速回",
+    "立刻",
+    "接一下",
 };
-static const char *const security[] = {"security code", "verification code", "one-time", "login code", "passcode", "otp", "your code is",
-                                       "验证码", "动态码", "校验码", "登录码"};
-static const char *const deadline[] = {"before", "by tomorrow", "by noon", "by monday", "by tuesday", "by wednesday", "by thursday",
-                                       "by friday", "deadline", "due", "no later than", "expires", "last day", "until today", "之前", "截止",
-                                       "到期", "最晚", "逾期", "尽快", "今天内", "过期"};
-static const char *const calendar[] = {"meeting", "appointment", "review", "interview", "calendar", "delayed", "departure", "gate", "cancelled",
-                                       "dentist", "flight", "boarding", "tomorrow at", "reminder", "会议", "开会", "日历", "航班", "登机", "延误",
-                                       "起飞", "复诊", "预约", "面试", "提醒", "日程", "取消"};
-static const char *const money[] = {"bill", "invoice", "payment", "pay", "transfer", "balance", "charged", "refund", "overdue", "账单", "电费",
-                                    "水费", "缴纳", "缴费", "转账", "付款", "欠费", "余额", "扣款", "退款"};
-static const char *const promotion[] = {"% off", "off all", "sale", "only today", "discount", "free gift", "win", "coins", "special offer",
-                                        "limited time", "deal", "deals", "subscribe", "shop now", "play now", "recipes", "抢购", "五折", "八折", "折起",
-                                        "满减", "优惠", "特价", "限时", "领取", "金币", "促销", "会员日", "红包雨", "仅限今天", "一看就会", "立减"};
-static const char *const chatter[] = {"group", "photos", "photo", "sent", "neighbours", "reacted", "liked", "群", "发送了", "张照片", "点赞", "表情"};
+static const char *const security[] = {"security code", "verification code", "one-time", "login code", "passcode",
+                                       "otp",           "your code is",      "验证码",   "动态码",     "校验码",
+                                       "登录码"};
+static const char *const deadline[] = {
+    "before",   "by tomorrow", "by noon",       "by monday", "by tuesday", "by wednesday", "by thursday", "by friday",
+    "deadline", "due",         "no later than", "expires",   "last day",   "until today",  "之前",        "截止",
+    "到期",     "最晚",        "逾期",          "尽快",      "今天内",     "过期"};
+static const char *const calendar[] = {
+    "meeting", "appointment", "review",   "interview",   "calendar", "delayed", "departure", "gate", "cancelled",
+    "dentist", "flight",      "boarding", "tomorrow at", "reminder", "会议",    "开会",      "日历", "航班",
+    "登机",    "延误",        "起飞",     "复诊",        "预约",     "面试",    "提醒",      "日程", "取消"};
+static const char *const money[] = {"bill",   "invoice", "payment", "pay",  "transfer", "balance", "charged",
+                                    "refund", "overdue", "账单",    "电费", "水费",     "缴纳",    "缴费",
+                                    "转账",   "付款",    "欠费",    "余额", "扣款",     "退款"};
+static const char *const promotion[] = {
+    "% off",         "off all",      "sale", "only today", "discount",  "free gift", "win",      "coins",
+    "special offer", "limited time", "deal", "deals",      "subscribe", "shop now",  "play now", "recipes",
+    "抢购",          "五折",         "八折", "折起",       "满减",      "优惠",      "特价",     "限时",
+    "领取",          "金币",         "促销", "会员日",     "红包雨",    "仅限今天",  "一看就会", "立减"};
+static const char *const chatter[] = {"group", "photos", "photo",  "sent",   "neighbours", "reacted",
+                                      "liked", "群",     "发送了", "张照片", "点赞",       "表情"};
 
-static bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
+static bool is_letter(char c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
 
 static bool has_phrase(tdm__str s, tdm__str phrase)
 {
@@ -51,7 +94,8 @@ static bool has_phrase(tdm__str s, tdm__str phrase)
         if (!tdm__str_starts_fold(tdm__str_sub(s, i, s.len), phrase))
             continue;
         const bool went = i > 0 && is_letter(s.ptr[i - 1]) && is_letter(phrase.ptr[0]);
-        const bool goes = i + phrase.len < s.len && is_letter(s.ptr[i + phrase.len]) && is_letter(phrase.ptr[phrase.len - 1]);
+        const bool goes =
+            i + phrase.len < s.len && is_letter(s.ptr[i + phrase.len]) && is_letter(phrase.ptr[phrase.len - 1]);
         if (!went && !goes)
             return true;
     }
@@ -68,7 +112,10 @@ static bool has_any(tdm__str s, const char *const *phrases, size_t n)
 
 #define HAS(s, table) has_any((s), (table), sizeof(table) / sizeof *(table))
 
-static bool has_question(tdm__str s) { return memchr(s.ptr, '?', s.len) || tdm__str_has(s, TDM_STR("？")); }
+static bool has_question(tdm__str s)
+{
+    return memchr(s.ptr, '?', s.len) || tdm__str_has(s, TDM_STR("？"));
+}
 
 static bool has_digit(tdm__str s)
 {
@@ -78,8 +125,14 @@ static bool has_digit(tdm__str s)
     return false;
 }
 
-const char *tdm__urgency_name(tdm__urgency_reason r) { return reasons[r].name; }
-int tdm__urgency_score(tdm__urgency_reason r) { return reasons[r].score; }
+const char *tdm__urgency_name(tdm__urgency_reason r)
+{
+    return reasons[r].name;
+}
+int tdm__urgency_score(tdm__urgency_reason r)
+{
+    return reasons[r].score;
+}
 
 tdm__urgency tdm__urgency_find(tdm__str from, tdm__str text)
 {

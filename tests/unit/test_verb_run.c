@@ -1,5 +1,6 @@
-/* test_verb_run.c - the verbs over a model that says what a test wants: checks, repairs, attempts, limits, refusals. The
- * functions of request.h and compose.h that the verbs call are stood in for below; a run happens within its start. */
+/* test_verb_run.c - the verbs over a model that says what a test wants: checks, repairs, attempts, limits, refusals.
+ * The functions of request.h and compose.h that the verbs call are stood in for below; a run happens within its start.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,8 +118,14 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
     return TDM_OK;
 }
 
-void tdm__request_cancel(tdm__request *r) { (void)r; }
-void tdm__request_destroy(tdm__request **r) { *r = NULL; }
+void tdm__request_cancel(tdm__request *r)
+{
+    (void)r;
+}
+void tdm__request_destroy(tdm__request **r)
+{
+    *r = NULL;
+}
 
 /* ---- a run ---- */
 
@@ -171,7 +178,10 @@ static const char *text_of(const result *r, size_t i)
     return json_string_value(json_object_get(json_array_get(json_object_get(r->json, "suggestions"), i), "text"));
 }
 
-static size_t n_of(const result *r) { return json_array_size(json_object_get(r->json, "suggestions")); }
+static size_t n_of(const result *r)
+{
+    return json_array_size(json_object_get(r->json, "suggestions"));
+}
 
 static void assert_text(tdm__verb_ask ask, const char *wanted)
 {
@@ -230,9 +240,10 @@ static void a_sentence_that_does_not_pass_stays_beside_one_that_does(void **stat
     said[0] = said[1] = "nothing of use";
     said[2] = "We shall need 3 chairs before Monday.";
     said[3] = said[4] = "Please phone.";
-    assert_text((tdm__verb_ask){.verb = TDM__VERB_REWRITE,
-                                .text = TDM_STR("we need 3 chairs from you before Monday. Call 555 if it does not work.")},
-                "We shall need 3 chairs before Monday. Call 555 if it does not work.");
+    assert_text(
+        (tdm__verb_ask){.verb = TDM__VERB_REWRITE,
+                        .text = TDM_STR("we need 3 chairs from you before Monday. Call 555 if it does not work.")},
+        "We shall need 3 chairs before Monday. Call 555 if it does not work.");
 }
 
 static void instructions_within_the_text_are_a_turn_of_their_own(void **state)
@@ -272,9 +283,10 @@ static void a_correct_text_has_no_edits_and_an_empty_list(void **state)
     json_decref(r.json);
 }
 
-#define STORY                                                                                                            \
-    "The mill in Dorn burned down on 4 May. Nobody was hurt, because the workers had left an hour before. The owner, "   \
-    "Mrs. Hale, wants to build it up again and asks the town for 50,000 euros. The council will talk about it in June."
+#define STORY                                                                                                          \
+    "The mill in Dorn burned down on 4 May. Nobody was hurt, because the workers had left an hour before. The owner, " \
+    "Mrs. Hale, wants to build it up again and asks the town for 50,000 euros. The council will talk about it in "     \
+    "June."
 
 static void a_summary_leaves_out_what_the_text_does_not_say(void **state)
 {
@@ -376,19 +388,21 @@ static void what_cannot_be_worked_on_is_refused_at_once(void **state)
                    "20 characters");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = {long_text, sizeof long_text - 1}}, TDM_ERR_LIMIT,
                    "262145 bytes");
-    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("ab\xff\xfe cd")}, TDM_ERR_INVAL, "UTF-8");
+    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("ab\xff\xfe cd")}, TDM_ERR_INVAL,
+                   "UTF-8");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("ab\0cd ef")}, TDM_ERR_INVAL, "U+0000");
-    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("الاجتماع يوم الاثنين")}, TDM_ERR_UNSUPPORTED,
-                   "right to left");
-    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("会議は月曜日です。")}, TDM_ERR_UNSUPPORTED,
-                   "Japanese");
+    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("الاجتماع يوم الاثنين")},
+                   TDM_ERR_UNSUPPORTED, "right to left");
+    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("会議は月曜日です。")},
+                   TDM_ERR_UNSUPPORTED, "Japanese");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("hello there"), .language = "zh"},
                    TDM_ERR_INVAL, "translate");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("hello there"), .language = "fr"},
                    TDM_ERR_UNSUPPORTED, "en and zh");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("a b"), .style = TDM__STYLE_CUSTOM},
                    TDM_ERR_INVAL, "instruction");
-    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .messages = m, .n_messages = 1}, TDM_ERR_INVAL, "messages");
+    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .messages = m, .n_messages = 1}, TDM_ERR_INVAL,
+                   "messages");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_PRIORITISE, .text = TDM_STR("a b")}, TDM_ERR_INVAL, "messages");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_REPLY, .messages = m, .n_messages = 201}, TDM_ERR_LIMIT, "201");
     assert_refused((tdm__verb_ask){.verb = TDM__VERB_REPLY, .text = TDM_STR("a b"), .n = 9}, TDM_ERR_LIMIT, "9");

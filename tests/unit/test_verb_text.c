@@ -125,7 +125,8 @@ static void facts_are_numbers_names_and_addresses(void **state)
     assert_facts("Write to me@b.example or see www.b.example.", "address:me@b.example|address:www.b.example");
     assert_facts("order BN-77310-K on the 30th", "number:77310|name:BN-77310-K|number:30");
     assert_facts("How A Library In Fenwick Survived\n", "");
-    assert_facts("赵经理说《茶叶科学》的小林用iPhone付了85元。", "name:赵经理|name:茶叶科学|name:小林|name:iPhone|number:85");
+    assert_facts("赵经理说《茶叶科学》的小林用iPhone付了85元。",
+                 "name:赵经理|name:茶叶科学|name:小林|name:iPhone|number:85");
     assert_facts("用了三个小时，老师说万事如意。", "");
 }
 
