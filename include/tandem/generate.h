@@ -124,8 +124,8 @@ typedef struct tdm_event {
 typedef struct tdm_gen tdm_gen;
 
 /* Checks, copies, queues; reading begins on a thread of the runtime. ERR_INVAL (an argument, with its value and limit;
- * a text that is no UTF-8), ERR_BUSY (all places and the queue are taken: try again later), ERR_UPSTREAM (no model is
- * served, or its file has changed), ERR_NOMEM. Any thread. */
+ * a text that is no UTF-8), ERR_BUSY (all places and the queue are taken: try again later), ERR_QUOTA (the app has used
+ * its share), ERR_UPSTREAM (no model is served, or its file has changed), ERR_NOMEM. Any thread. */
 TDM_API tdm_status tdm_gen_start(tdm_runtime *rt, const tdm_request *r, tdm_gen **out, tdm_error *err);
 
 /* Waits for the next event, timeout_ms at most; 0: does not wait, -1: for as long as it takes. TDM_OK with *ev,

@@ -44,7 +44,7 @@ typedef void (*tdm_log_fn)(void *user, tdm_log_level level, const char *text);
 
 typedef struct tdm_runtime_options {
     size_t struct_size;
-    const char *state_dir;     /* the device's folder, made when missing (0700), at most 500 bytes; needed. One that
+    const char *state_dir;     /* the device's folder, made when missing (0700), at most 535 bytes; needed. One that
                                   the tandem program uses is HOME/state. Strings are borrowed for the call */
     const char *device_record; /* a signed record to install; NULL: what is installed, or none */
     tdm_log_fn log;            /* NULL: lines go to stderr */

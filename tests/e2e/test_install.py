@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from conftest import BUILD, ROOT
@@ -127,6 +128,11 @@ def test_every_function_of_the_headers_is_recorded():
     for header in (ROOT / "include" / "tandem").glob("*.h"):
         declared |= set(re.findall(r"^TDM_API [^(]*?\b(tdm_\w+)\(", header.read_text(), re.M))
     assert declared == recorded(True)
+
+
+def test_the_reference_page_is_made_from_these_headers():
+    r = run(sys.executable, ROOT / "tools" / "api_reference.py", "--check")
+    assert r.returncode == 0, r.stderr
 
 
 def test_the_shared_library_has_a_soname(prefix):
