@@ -2,6 +2,7 @@
  *
  * A line is an error that has no caller to go to, or a state that the device was found in. Whoever holds an object
  * hands it the log; there is none of the process. What a request fails with goes to its caller and not here.
+ */
 #ifndef TDM_BASE_LOG_H
 #define TDM_BASE_LOG_H
 
