@@ -1,7 +1,7 @@
 """The verbs on the texts of tests/e2e/texts with real weights, checked by what tools/verb_table.py knows of texts.
 
-Fast: a few texts on the 0.5B. --long: all of them on the 0.5B and the 1.5B, with the bar of proofreading on the 1.5B; the
-results stay in the build folder, and a run that was broken off goes on where it was.
+Fast: a few texts on the 0.5B. --long: all of them on the 0.5B and the 1.5B, with the bar of proofreading on the 1.5B;
+the results stay in the build folder.
 """
 
 import argparse
