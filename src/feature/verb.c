@@ -56,6 +56,17 @@ static tdm_status compose(void *user, tdm__request *r, tdm_error *err)
     TDM_FAIL(err, TDM_ERR_INVAL, "verb %d is not known", (int)w->ask.verb);
 }
 
+/* What was told of an answer that there is none of in the end. */
+static void retract(tdm__verb_run *w, const tdm__event *ev)
+{
+    for (size_t i = 0; i < TDM__CANDIDATES_MAX; i++) {
+        const tdm__verb_event out = {
+            .kind = TDM__VERB_RETRACT, .spine = ev, .candidate = i, .text = {"", 0}, .language = w->language};
+        if (w->told & 1u << i)
+            w->fn(w->user, &out);
+    }
+}
+
 static void on_event(void *user, const tdm__event *ev)
 {
     tdm__verb_run *w = user;
@@ -67,10 +78,13 @@ static void on_event(void *user, const tdm__event *ev)
     case TDM__EVENT_TEXT:
         if (!w->ask.wants_pieces || ev->is_label || ev->text.len == 0)
             return;
+        w->told |= 1u << ev->candidate;
         out.kind = TDM__VERB_PIECE;
         out.text = ev->text;
         break;
     case TDM__EVENT_DONE:
+        if (ev->end != TDM__END_ANSWERED)
+            retract(w, ev);
         out.kind = TDM__VERB_DONE;
         out.suggestions = ev->end == TDM__END_ANSWERED ? w->suggestions : NULL;
         out.n_suggestions = ev->end == TDM__END_ANSWERED ? w->n_suggestions : 0;

@@ -64,10 +64,15 @@ tdm_status tdm__compose_generate(tdm__request *r, const tdm__generation *g, tdm_
     return TDM_OK;
 }
 
+static tdm__event_fn tell;
+static void *tell_user;
+
 tdm_status tdm__compose_release(tdm__request *r, size_t candidate, tdm__str text, tdm_error *err)
 {
+    const tdm__event ev = {.kind = TDM__EVENT_TEXT, .decision_id = "d", .candidate = candidate, .text = text};
     (void)r;
     (void)err;
+    tell(tell_user, &ev);
     assert_true(candidate < CANDIDATES);
     const size_t n = strlen(told[candidate]);
     snprintf(told[candidate] + n, TOLD_BYTES - n, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
@@ -109,6 +114,8 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
     (void)err;
     tdm__event ev = {.kind = TDM__EVENT_DECISION, .decision_id = "d", .model_name = "m"};
     fn(user, &ev);
+    tell = fn;
+    tell_user = user;
     ev.kind = TDM__EVENT_DONE;
     const tdm_status status = q->compose(q->compose_user, &one, &ev.error);
     ev.end = status == TDM_OK ? TDM__END_ANSWERED : status == TDM_ERR_CANCELLED ? TDM__END_CANCELLED : TDM__END_FAILED;
@@ -132,11 +139,13 @@ void tdm__request_destroy(tdm__request **r)
 typedef struct result {
     json_t *json; /* NULL: failed */
     tdm_error error;
+    bool was_retracted;
 } result;
 
 static void on_event(void *user, const tdm__verb_event *ev)
 {
     result *res = user;
+    res->was_retracted = res->was_retracted || ev->kind == TDM__VERB_RETRACT;
     if (ev->kind != TDM__VERB_DONE)
         return;
     res->error = ev->spine->error;
@@ -368,11 +377,16 @@ static void messages_are_ordered_and_the_model_is_asked_where_words_do_not_decid
     json_decref(r.json);
 }
 
-static void a_cancel_ends_the_run(void **state)
+static void a_cancel_ends_the_run_and_takes_back_what_was_told(void **state)
 {
     (void)state;
     cancel_at = 1;
-    assert_refused((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR(LETTER)}, TDM_ERR_CANCELLED, "cancelled");
+    tdm__verb_ask ask = {.verb = TDM__VERB_REWRITE, .text = TDM_STR(LETTER)};
+    assert_refused(ask, TDM_ERR_CANCELLED, "cancelled");
+    ask.wants_pieces = true;
+    result r = run(&ask);
+    assert_null(r.json);
+    assert_true(r.was_retracted); /* "Hi Anna," */
 }
 
 static void what_cannot_be_worked_on_is_refused_at_once(void **state)
@@ -426,7 +440,7 @@ int main(void)
         TEST(what_does_not_fit_is_summarised_in_parts),
         TEST(replies_differ_and_promise_nothing_new),
         TEST(messages_are_ordered_and_the_model_is_asked_where_words_do_not_decide),
-        TEST(a_cancel_ends_the_run),
+        TEST(a_cancel_ends_the_run_and_takes_back_what_was_told),
         TEST(what_cannot_be_worked_on_is_refused_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
