@@ -65,8 +65,8 @@ static json_t *json_sources(const tdm__catalogue_entry *e)
 {
     json_t *sources = json_array();
     for (size_t i = 0; sources && i < e->n_sources; i++) {
-        const tdm__source *s = &e->sources[i];
-        bool is_url = s->kind == TDM__SOURCE_URL;
+        const tdm__weights_source *s = &e->sources[i];
+        bool is_url = s->kind == TDM__WEIGHTS_URL;
         json_t *one =
             json_pack("{s:s, s:s, s:b}", "title", s->title, "kind", is_url ? "url" : "parts", "tested", s->tested);
         if (one && is_url)

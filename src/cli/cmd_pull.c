@@ -46,12 +46,12 @@ static void close_line(display *d)
 static void print_source(display *d, const tdm__weights_progress *p)
 {
     const tdm__catalogue_entry *e = p->entry;
-    const tdm__source *s = p->source;
+    const tdm__weights_source *s = p->source;
     if (!d->introduced)
         fprintf(stderr, "%s: %.1f MB, %s, by %s, sha256 %s\n", e->name, (double)e->bytes / 1e6, e->licence, e->vendor,
                 e->sha256);
     d->introduced = true;
-    if (s->kind == TDM__SOURCE_URL)
+    if (s->kind == TDM__WEIGHTS_URL)
         fprintf(stderr, "from %s: %s%s\n", s->title, s->url, s->tested ? "" : " (this source is untested)");
     else
         fprintf(stderr, "from %s: pip download of %s %s%s; nothing is installed or run\n", s->title,

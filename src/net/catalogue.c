@@ -132,7 +132,7 @@ static tdm_status get_array(const reader *r, json_t *object, const char *field, 
     return TDM_OK;
 }
 
-static tdm_status get_parts(reader *r, json_t *object, uint64_t bytes, tdm__source *source)
+static tdm_status get_parts(reader *r, json_t *object, uint64_t bytes, tdm__weights_source *source)
 {
     json_t *array = NULL;
     size_t n = 0;
@@ -149,23 +149,23 @@ static tdm_status get_parts(reader *r, json_t *object, uint64_t bytes, tdm__sour
     }
     if (sum != bytes)
         return refuse(r, "parts", "their bytes add up to %" PRIu64 ", the model has %" PRIu64, sum, bytes);
-    source->kind = TDM__SOURCE_PARTS;
+    source->kind = TDM__WEIGHTS_PARTS;
     source->parts = parts;
     source->n_parts = n;
     return TDM_OK;
 }
 
-static tdm_status get_url(reader *r, json_t *object, tdm__source *source)
+static tdm_status get_url(reader *r, json_t *object, tdm__weights_source *source)
 {
     tdm_error why;
     TDM_TRY(get_text(r, object, "url", &source->url));
     if (tdm__transfer_check_url(source->url, &why) != TDM_OK)
         return refuse(r, "url", "%s", why.msg);
-    source->kind = TDM__SOURCE_URL;
+    source->kind = TDM__WEIGHTS_URL;
     return TDM_OK;
 }
 
-static tdm_status get_source(reader *r, json_t *object, uint64_t bytes, tdm__source *source)
+static tdm_status get_source(reader *r, json_t *object, uint64_t bytes, tdm__weights_source *source)
 {
     static const char *const url_keys[] = {"title", "kind", "tested", "url", NULL};
     static const char *const parts_keys[] = {"title", "kind", "tested", "version", "parts", NULL};
@@ -186,7 +186,7 @@ static tdm_status get_sources(reader *r, json_t *object, size_t i_entry, tdm__ca
 {
     json_t *array;
     TDM_TRY(get_array(r, object, "sources", TDM__CATALOGUE_SOURCES_MAX, &array, &e->n_sources));
-    tdm__source *sources = tdm__arena_array(&r->c->arena, e->n_sources, sizeof *sources);
+    tdm__weights_source *sources = tdm__arena_array(&r->c->arena, e->n_sources, sizeof *sources);
     if (!sources)
         return no_memory(r);
     e->sources = sources;

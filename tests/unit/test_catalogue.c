@@ -63,10 +63,10 @@ static void a_catalogue_gives_what_it_says(void **state)
         TDM_OK);
     const tdm__catalogue_entry *e = tdm__catalogue_at(c, 0);
     assert_int_equal(e->n_sources, 2);
-    assert_int_equal(e->sources[0].kind, TDM__SOURCE_URL);
+    assert_int_equal(e->sources[0].kind, TDM__WEIGHTS_URL);
     assert_false(e->sources[0].tested);
     assert_string_equal(e->sources[0].url, "https://example.com/m");
-    assert_int_equal(e->sources[1].kind, TDM__SOURCE_PARTS);
+    assert_int_equal(e->sources[1].kind, TDM__WEIGHTS_PARTS);
     assert_int_equal(e->sources[1].n_parts, 2);
     assert_string_equal(e->sources[1].parts[1].member, "d/2");
     assert_int_equal(e->sources[1].parts[1].bytes, 20);

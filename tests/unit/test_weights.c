@@ -23,7 +23,8 @@
 /* sha256 of "hello" */
 #define HELLO_HASH "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
-static const tdm__source nowhere = {.kind = TDM__SOURCE_URL, .title = "nowhere", .url = "http://127.0.0.1:1/hello"};
+static const tdm__weights_source nowhere = {
+    .kind = TDM__WEIGHTS_URL, .title = "nowhere", .url = "http://127.0.0.1:1/hello"};
 static const tdm__catalogue_entry hello = {.name = "hello",
                                            .family = "llama",
                                            .vendor = "v",
