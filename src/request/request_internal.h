@@ -144,8 +144,8 @@ void tdm__output_fini(tdm__request *r);
 /* Whether the question holds a term of a pack; then r->reason and the rule are set. */
 bool tdm__output_stops_question(tdm__request *r);
 
-/* Takes a piece of the candidate and tells what may leave. False: a term is complete, or what was decided does not stand
- * any more (r->reason says); nothing is told from now on and the back end is to be stopped. */
+/* Takes a piece of the candidate and tells what may leave. False: a term is complete, or what was decided does not
+ * stand any more (r->reason says); nothing is told from now on and the back end is to be stopped. */
 bool tdm__output_push(tdm__candidate *c, tdm__str text, const tdm__token_info *tokens, size_t n_tokens);
 
 /* The candidate is whole: tells the rest and, where the answer is text and not a composed one, the market's line. */
@@ -154,9 +154,9 @@ void tdm__output_end(tdm__candidate *c);
 /* What the closed leaf commits to: SHA-256 of the released text; of several candidates, that of their digests. */
 void tdm__output_digest(tdm__request *r, uint8_t out[TDM__SHA256_BYTES]);
 
-/* request_own.c: n candidates by this device's own model, which get the seed of p and those that follow. Each ends once,
- * on the engine's thread; when the last one has, n_generating is 0. ERR_CANCELLED, and what the engine refuses: then
- * none has begun. */
+/* request_own.c: n candidates by this device's own model, which get the seed of p and those that follow. Each ends
+ * once, on the engine's thread; when the last one has, n_generating is 0. ERR_CANCELLED, and what the engine refuses:
+ * then none has begun. */
 tdm_status tdm__request_generate(tdm__request *r, const tdm__job_params *p, size_t n, tdm_error *err);
 
 /* request_own.c: how the generation ended whose candidates all have: ERROR before CANCELLED before the first one's. err

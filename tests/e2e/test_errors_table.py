@@ -1,4 +1,4 @@
-"""docs/formats/errors.md: every code of the table is in the sources and has its test, every code of the verbs' sources is
+"""docs/formats/errors.md: every code of the table is in the sources and has its test, each of the verbs' sources is
 in the table, and nothing of Apple's or ML Kit's errors is missing. No program is run."""
 import pathlib
 import re

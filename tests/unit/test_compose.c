@@ -151,8 +151,11 @@ static void run(play *p, size_t n, const char *text)
 
 static tdm__generation generation_of(json_t *messages, size_t n, size_t max_tokens)
 {
-    tdm__generation g = {
-        .messages = messages, .n_public_turns = 1, .n = n, .max_tokens = max_tokens, .sampling = tdm__sampling_default()};
+    tdm__generation g = {.messages = messages,
+                         .n_public_turns = 1,
+                         .n = n,
+                         .max_tokens = max_tokens,
+                         .sampling = tdm__sampling_default()};
     g.sampling.temperature = 1.5f;
     g.sampling.seed = 11;
     return g;
