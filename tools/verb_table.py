@@ -31,11 +31,12 @@ the texts: [tests/e2e/texts](../tests/e2e/texts/README.md).
 Greedy or with fixed seeds, so the same build gives the same texts on every machine. How the verbs work and what they
 cannot see: [internals/verbs.md](internals/verbs.md)."""
 LEGEND = """"none": the verb itself said that no text passed its checks. "not run": not yet. Proofread has
-"errors gone / seeded, other words changed / other words", rewrite and summarize the length in per cent of the source's."""
+"errors gone / seeded, other words changed / other words", rewrite and summarize the length in per cent of the
+source's."""
 VERBS = ["prioritise", "summarize", "reply", "rewrite", "proofread"]
 TALK = re.compile(
-    r"^\W*((sure|certainly|of course)[,!.]? here|here is|here's|here are|below is|the (corrected|rewritten) text|summary:|"
-    r"以下是|下面是|好的，以下|当然，以下|改写后|修改后|校对后|摘要：|总结：)",
+    r"^\W*((sure|certainly|of course)[,!.]? here|here is|here's|here are|below is|the (corrected|rewritten) text|"
+    r"summary:|以下是|下面是|好的，以下|当然，以下|改写后|修改后|校对后|摘要：|总结：)",
     re.I,
 )
 ADDRESS = re.compile(r"https?://[!-~]*[\w/]|www\.[!-~]*[\w/]|[\w.]+@[\w.]+\w|@\w+", re.ASCII)

@@ -15,7 +15,7 @@ enum {
     REPLY_CHARS_MAX = 400,
     REPLY_CHARS_MIN = 2,
     SENTENCES_MAX = 3,
-    LIKENESS_MAX = 60,       /* per cent of words that two replies have in common */
+    LIKENESS_MAX = 50,       /* per cent of words that two replies have in common */
     COPY_MIN = 50,           /* of a sentence with one of the conversation: it is only repeated */
     CONVERSATION_LINES = 40, /* the last ones of a long chat */
 };
@@ -190,9 +190,8 @@ static tdm_status reply(replying *t, size_t wanted, tdm_error *err)
 {
     TDM_TRY(cut_conversation(t, err));
     TDM_TRY(tdm__check_rule_init(&t->rule, t->w->source, &t->facts, err));
-    const size_t n_attitudes = wanted > TDM__VERB_REPLIES ? N_ATTITUDES : TDM__VERB_REPLIES;
-    for (size_t round = 0; round < ROUNDS && t->n < wanted; round++)
-        for (size_t i = 0; i < (round == 0 ? n_attitudes : N_ATTITUDES) && t->n < wanted; i++)
+    for (size_t round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; i < N_ATTITUDES && t->n < wanted; i++)
             TDM_TRY(try_reply(t, i, round, err));
     if (t->n < wanted)
         return tdm__verb_fail_checks(t->w, err);
