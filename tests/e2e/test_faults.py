@@ -17,7 +17,7 @@ from conftest import BUILD, LONG
 FOLDER = BUILD / "tests" / "fault"
 SANITIZED = bool(os.environ.get("TANDEM_SANITIZED"))
 SECONDS_MAX = 300 if SANITIZED else 60
-POINTS = 3  # of each call in the fast run
+POINTS = int(os.environ.get("TANDEM_FAULT_POINTS", 300 if LONG else 3))  # of each call at most
 
 ERRNO = {
     "open64": errno.EMFILE,
@@ -91,7 +91,7 @@ def usual(tmp_path_factory):
 
 
 def points(n):
-    return range(1, n + 1) if LONG or n <= POINTS else sorted({1 + i * (n - 1) // (POINTS - 1) for i in range(POINTS)})
+    return range(1, n + 1) if n <= POINTS else sorted({1 + i * (n - 1) // (POINTS - 1) for i in range(POINTS)})
 
 
 def test_the_journey_is_the_same_each_time(usual):
