@@ -21,7 +21,7 @@ import verb_table  # noqa: E402
 MODELS = pathlib.Path(os.environ.get("TANDEM_MODELS", "/nowhere"))
 SMALL = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 LARGE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
-FAST_TEXTS = "en-chat-school,en-notify-evening,en-mail-invoice,zh-notify-evening,zh-chat-class,zh-mail-contract"
+FAST_TEXTS = "en-chat-dinner,en-notify-evening,zh-notify-evening,zh-chat-class"
 
 
 def run(model, out, ids="", verbs=",".join(verb_table.VERBS)):
@@ -70,7 +70,7 @@ def test_the_score_counts_what_is_fixed_and_what_is_changed():
 
 def test_what_is_released_keeps_its_promises(tmp_path):
     rows = run(SMALL, tmp_path / "fast.jsonl", FAST_TEXTS, "summarize,reply,prioritise,rewrite")
-    assert len(rows) >= 16
+    assert len(rows) == 12
     assert hard_failures(rows) == []
     answered = [r for r in rows if r["answer"].get("suggestions")]
     assert len(answered) * 4 >= len(rows) * 3, [(r["verb"], r["id"], r["answer"]) for r in rows if r not in answered]
