@@ -33,7 +33,12 @@ static tdm_status prepare(tandem_daemon *d, const tdm__settings *s, prepared *p,
         TDM_TRY(tdm__tls_open(tdm__settings_text(s, TDM__SET_TLS_CERT), tdm__settings_text(s, TDM__SET_TLS_KEY),
                               tdm__clock_unix_s(), &p->tls, err));
     TDM_TRY(tdm__app_keys_open(state_dir, &d->api.app_names, &p->apps, err));
-    return tdm__owner_open(state_dir, &p->owner, err);
+    TDM_TRY(tdm__owner_open(state_dir, &p->owner, err));
+    const char *app = tdm__app_keys_find(&p->apps, tdm__str_from(p->owner.key));
+    if (app) /* that application would be the owner */
+        TDM_FAIL(err, TDM_ERR_FORMAT, "%.600s/owner.key holds the same key as that of %s: each has its own", state_dir,
+                 app);
+    return TDM_OK;
 }
 
 static tdm__http_server_options options_of(const tdm__settings *s, const tdm__reach *reach)

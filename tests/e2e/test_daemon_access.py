@@ -212,6 +212,15 @@ def test_two_applications_with_one_key_and_strange_files_are_refused(home):
         pass
 
 
+def test_an_application_with_the_owners_key_would_be_the_owner_and_is_refused(home):
+    with running(home) as d:
+        copy = home.state / "apps" / "copy.key"
+        copy.write_text(home.owner)
+        copy.chmod(0o600)
+        assert "the same key as that of copy" in (said := reload(d)) and "warning" in said
+    assert "owner.key" in refused_start(home)
+
+
 def test_a_reload_adds_and_removes_applications(home):
     with running(home) as d:
         key = home.app("add", "mail").stdout.strip()
