@@ -132,9 +132,9 @@ static void on_event(void *user, const tdm__verb_event *ev)
 
 static tdm_status take_messages(const tdm_verb_ask *a, tdm__verb_message **out, tdm_error *err)
 {
-    if (a->n_messages > TDM_VERB_MESSAGES_MAX || !a->messages)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "%zu messages, %d are the most", a->messages ? a->n_messages : 0,
-                 TDM_VERB_MESSAGES_MAX);
+    TDM_TRY(tdm__lib_check_null(a->messages, "messages", err));
+    if (a->n_messages > TDM_VERB_MESSAGES_MAX)
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%zu messages, %d are the most", a->n_messages, TDM_VERB_MESSAGES_MAX);
     tdm__verb_message *m = tdm__calloc(a->n_messages, sizeof *m);
     tdm_status s = m ? TDM_OK : tdm__fail(err, TDM_ERR_NOMEM, "no memory for %zu messages", a->n_messages);
     for (size_t i = 0; s == TDM_OK && i < a->n_messages; i++) {

@@ -253,6 +253,23 @@ static void a_request_says_what_is_wrong_with_it(void **state)
     tdm_runtime_destroy(&rt);
 }
 
+static void a_verb_says_which_messages_it_lacks(void **state)
+{
+    (void)state;
+    tdm_verb_run *v = NULL;
+    tdm_verb_ask a;
+    tdm_runtime *rt = capi_world_runtime(&world, "messages", world.qwen, 1);
+    tdm_verb_ask_default(&a, sizeof a);
+    a.verb = TDM_VERB_REPLY;
+    a.n_messages = 1;
+    REFUSED(tdm_verb_start(rt, &a, &v, &err), TDM_ERR_INVAL, "messages is NULL");
+    a.messages = &(tdm_verb_message){.text = "hello"};
+    a.n_messages = TDM_VERB_MESSAGES_MAX + 1;
+    REFUSED(tdm_verb_start(rt, &a, &v, &err), TDM_ERR_LIMIT, "201 messages, 200 are the most");
+    assert_null(v);
+    tdm_runtime_destroy(&rt);
+}
+
 static void a_model_that_is_none_is_refused(void **state)
 {
     (void)state;
@@ -404,6 +421,7 @@ int main(void)
         cmocka_unit_test_teardown(a_later_structure_is_taken_when_it_asks_for_nothing_new, nothing_is_left),
         cmocka_unit_test_teardown(info_fills_what_the_caller_has_and_no_more, nothing_is_left),
         cmocka_unit_test_teardown(a_request_says_what_is_wrong_with_it, nothing_is_left),
+        cmocka_unit_test_teardown(a_verb_says_which_messages_it_lacks, nothing_is_left),
         cmocka_unit_test_teardown(a_model_that_is_none_is_refused, nothing_is_left),
         cmocka_unit_test_teardown(a_runtime_that_cannot_be_is_refused, nothing_is_left),
         cmocka_unit_test_teardown(a_model_is_served_once, nothing_is_left),
