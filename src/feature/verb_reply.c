@@ -43,7 +43,7 @@ typedef struct replying {
 /* "[Your Name]": a place for somebody else to fill in. */
 static bool has_blank_to_fill(tdm__str s)
 {
-    static const char *const marks[] = {"[", "【", "X" "XX", "xxx", "{", "___"};
+    static const char *const marks[] = {"[", "【", "XX", "xxx", "{", "___"};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (tdm__str_has(s, tdm__str_from(marks[i])))
             return true;
