@@ -218,9 +218,11 @@ static tdm_status check_admission(tdm__service *s, const tdm__request *r, tdm_er
     if (r->n_candidates > s->n_live_max)
         TDM_FAIL(err, TDM_ERR_LIMIT, "%zu answers at once are asked for, this device writes at most %zu",
                  r->n_candidates, s->n_live_max);
-    if (s->n_live + r->n_candidates > s->n_live_max)
-        TDM_FAIL(err, TDM_ERR_BUSY, "%zu of %zu places for answers are taken, no more than that are running or waiting",
-                 s->n_live, s->n_live_max);
+    const bool keeps_free = r->params.priority == TDM__BACKGROUND && s->n_live > 0;
+    const size_t most = s->n_live_max - (keeps_free ? s->n_foreground_only : 0);
+    if (s->n_live + r->n_candidates > most)
+        TDM_FAIL(err, TDM_ERR_BUSY, "%zu of %zu places for %s are taken, no more than that are running or waiting",
+                 s->n_live, most, keeps_free ? "background answers" : "answers");
     return tdm__quota_enter(s->quota, r->app, tdm__clock_unix_s(), err);
 }
 

@@ -103,6 +103,7 @@ struct tdm__service {
     size_t n_waiting;
     tdm__request *live;        /* until each has told its end */
     size_t n_live, n_live_max; /* places, one a candidate, free just before */
+    size_t n_foreground_only;  /* of these: what a flood of background leaves */
     tdm__quota_ledger *quota;
 
     /* set once, before the state becomes READY, then immutable */

@@ -193,6 +193,7 @@ static void become_ready(tdm__service *s, const char *model_name, const tdm__eng
     tdm__device_set_model(s->device, s->model_sha256, tdm__engine_n_ctx(s->engine));
     pthread_mutex_lock(&s->mutex);
     s->n_live_max = stats.n_slots + o->n_queue;
+    s->n_foreground_only = (o->n_queue + 1) / 2;
     s->state = TDM__SERVICE_READY;
     pthread_mutex_unlock(&s->mutex);
 }

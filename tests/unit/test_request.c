@@ -309,6 +309,40 @@ static void more_than_slots_and_queue_hold_is_refused(void **state)
     tdm__service_destroy(s);
 }
 
+static void background_leaves_half_of_the_queue_to_the_foreground(void **state)
+{
+    (void)state;
+    enum { N_BACKGROUND = N_SLOTS + N_QUEUE - (N_QUEUE + 1) / 2 };
+    static reply r[N_SLOTS + N_QUEUE];
+    reply refused = {0};
+    tdm_error err = {0};
+    tdm__service *s = service_of(&qwen2);
+    json_t *messages = user_says("a long answer please");
+    tdm__chat_request q = question(messages, 0);
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&gate);
+    for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++) {
+        q.priority = i < N_BACKGROUND ? TDM__BACKGROUND : TDM__FOREGROUND;
+        r[i] = (reply){.gate = &gate};
+        if (i == N_BACKGROUND) {
+            q.priority = TDM__BACKGROUND;
+            assert_int_equal(start(s, &q, &refused, &err), TDM_ERR_BUSY);
+            assert_non_null(strstr(err.msg, "3 of 3 places for background answers"));
+            q.priority = TDM__FOREGROUND;
+        }
+        assert_int_equal(tdm__request_start(s, &q, collect, &r[i], &r[i].request, &err), TDM_OK);
+    }
+    pthread_mutex_unlock(&gate);
+    for (size_t i = 0; i < N_SLOTS + N_QUEUE; i++)
+        tdm__request_destroy(&r[i].request);
+    q.priority = TDM__BACKGROUND;
+    q.n = N_SLOTS + N_QUEUE; /* alone it may have all */
+    assert_int_equal(start(s, &q, &r[0], &err), TDM_OK);
+    tdm__request_destroy(&r[0].request);
+    json_decref(messages);
+    tdm__service_destroy(s);
+}
+
 static void a_request_can_be_cancelled_at_any_time(void **state)
 {
     (void)state;
@@ -491,6 +525,7 @@ int main(void)
         cmocka_unit_test(what_the_template_refuses_is_an_error_at_the_end),
         cmocka_unit_test(a_prompt_longer_than_the_context_names_both_numbers),
         cmocka_unit_test(more_than_slots_and_queue_hold_is_refused),
+        cmocka_unit_test(background_leaves_half_of_the_queue_to_the_foreground),
         cmocka_unit_test(a_request_can_be_cancelled_at_any_time),
         cmocka_unit_test(candidates_are_what_their_seeds_give_alone),
         cmocka_unit_test(a_cancel_ends_all_candidates_and_gives_all_places_back),
