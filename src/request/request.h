@@ -155,9 +155,9 @@ typedef void (*tdm__event_fn)(void *user, const tdm__event *ev);
 
 /* Queues the request and returns at once; rendering and tokenising happen on a thread of the service, so a prompt
  * that the template refuses or that is too long comes as DONE with FINISH_ERROR (ERR_INVAL, ERR_LIMIT). Refused at
- * once: ERR_BUSY when the queue is full (for background while anything lives: half full), ERR_QUOTA when the app's share
- * is used up, ERR_LIMIT for more candidates than there are places, ERR_UPSTREAM when the service is not READY (the
- * sentence says its state). */
+ * once: ERR_BUSY when the queue is full (for background while anything lives: half full), ERR_QUOTA when the app's
+ * share is used up, ERR_LIMIT for more candidates than there are places, ERR_UPSTREAM when the service is not READY
+ * (the sentence says its state). */
 tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__event_fn fn, void *user,
                               tdm__request **out, tdm_error *err);
 
