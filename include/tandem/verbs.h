@@ -120,7 +120,7 @@ typedef enum tdm_verb_event_kind {
     TDM_VERB_EVENT_NONE = 0,
     TDM_VERB_EVENT_DECISION, /* the first */
     TDM_VERB_EVENT_PIECE,    /* text of a suggestion as it comes, screened */
-    TDM_VERB_EVENT_RETRACT,  /* the pieces of that suggestion are to be taken back, better ones follow */
+    TDM_VERB_EVENT_RETRACT,  /* the pieces of that suggestion are to be taken back; DONE follows and says why */
     TDM_VERB_EVENT_DONE,     /* the last */
 } tdm_verb_event_kind;
 

@@ -67,6 +67,8 @@ static bool is_json(tdm__str type)
 bool tdm__guard_origin(const tdm__http_request *q, const tdm__own_names *own, bool is_page, tdm__api_error *e)
 {
     size_t n;
+    if (!is_own_authority(q->host, own, true) && own->address->is_any)
+        return tdm__api_refuse(e, 421, "foreign_host", NULL, "the Host field must be localhost or a name of --host");
     if (!is_own_authority(q->host, own, true))
         return tdm__api_refuse(e, 421, "foreign_host", NULL,
                                "the Host field must be %s port %u, localhost, or a name of --host",

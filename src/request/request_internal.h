@@ -18,8 +18,8 @@ enum { TDM__LANGUAGE_TEXT = 8, TDM__LABEL_BYTES_MAX = 512 };
 
 typedef enum tdm__leaf_state { TDM__LEAF_WAITS = 0, TDM__LEAF_DURABLE, TDM__LEAF_FAILED } tdm__leaf_state;
 
-/* One of the n answers. What is released of it, screened, hashed, told, is touched by the one thread that writes at that
- * time: the engine's, a partner's, or the composing one. */
+/* One of the n answers. What is released of it, screened, hashed, told, is touched by the one thread that writes at
+ * that time: the engine's, a partner's, or the composing one. */
 typedef struct tdm__candidate {
     tdm__request *request;
     size_t index;
