@@ -232,6 +232,8 @@ static void events_came(void *user)
         give_up(v);
     if (v->conn && news.is_done)
         answer_end(v);
+    else if (news.is_done)
+        log_end(v, 499, "the client left");
     else if (v->conn && v->body.stream && (news.told || v->head_sent) && v->sending.len > 0)
         send(v);
     if (!news.is_done)

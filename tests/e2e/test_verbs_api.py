@@ -368,6 +368,8 @@ def test_a_client_that_leaves_frees_its_place(daemon, more, text):
         daemon.wait_health("running", 1)
     assert daemon.wait_idle(2) < 2
     assert daemon.metric("tandem_clients_gone_total") == gone + 1
+    line = [n for n in daemon.text().splitlines() if "route=verb" in n][-1]
+    assert "status=499" in line and "decision=" in line and "the client left" in line
 
 
 def test_a_daemon_that_stops_lets_a_verb_end_and_cancels_one_that_does_not():
