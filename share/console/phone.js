@@ -81,13 +81,18 @@ async function watchHealth() {
   setTimeout(watchHealth, health.state === "ready" ? 5000 : 700);
 }
 
-/* Reads what this device is. 404: a daemon without devices; ZZ: one without a record. Both are the plain chat. */
+/* Reads what this device is. 404: a daemon without devices; ZZ: one without a record. Both are the plain chat. 401: the
+   session is of a phone that stood here before. */
 async function readDevice() {
   try {
     const read = await call("v1/device", undefined, keyHeaders());
     device = read.market?.id === "ZZ" ? null : read;
     features = device ? await call("v1/features", undefined, { ...pretence, ...keyHeaders() }) : null;
   } catch (problem) {
+    if (problem.status === 401 && session) {
+      loseSession();
+      return readDevice();
+    }
     if (problem.status === 404) device = null;
   }
   showDevice();

@@ -28,7 +28,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 CASE, BAIDUS_CASE, NEW_CASE = "DEMO-CN-2025-0001", "DEMO-CN-2025-0002", "DEMO-CN-2025-0003"
-EXPECTED = ("healthz", "owner/session", "v1/consents")  # a link that is used up, a session of a phone that is gone
+# a link that is used up, a session of a phone that is gone
+EXPECTED = ("healthz", "owner/session", "v1/consents", "v1/device")
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 GONE = (NoSuchFrameException, NoSuchWindowException, StaleElementReferenceException)
 SECONDS = 60  # the machine has few cores and everybody here shares them

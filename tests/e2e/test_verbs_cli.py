@@ -215,8 +215,19 @@ def test_a_model_that_is_not_there_is_exit_1(world):
     assert r.returncode == 1 and r.stdout == "" and "nobody" in r.stderr
 
 
-def test_more_suggestions_than_places(world):
-    world.refused("rewrite", "-n", "3", "--parallel", "2", code="too_many_suggestions")
+def test_more_suggestions_than_places():
+    d = Daemon([TANDEM, "serve", "-m", QWEN, "--listen", "127.0.0.1:0", "--parallel", "2", "--queue", "0", "--quiet"])
+    try:
+        d.wait_ready()
+        status, _, body = d.post({"text": TEXT, "n": 3}, "/v1/features/rewrite")[:3]
+        assert status == 400 and body["error"]["code"] == "too_many_suggestions" and body["error"]["param"] == "n"
+    finally:
+        d.stop()
+
+
+def test_suggestions_beyond_the_slots_wait_for_them(world):
+    code, out, err = world.run("rewrite", "-n", "3", "--parallel", "1")
+    assert code == 0 and len(out.split("\n---\n")) == 3, err
 
 
 def test_a_disk_that_is_full_is_exit_1(world):
