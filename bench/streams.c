@@ -174,7 +174,7 @@ int main(int argc, char **argv)
     tdm__tokenizer *tokenizer = NULL;
     tdm__engine *e = NULL;
     tdm_error err = {0};
-    if (tdm__model_open(argv[1], &model, &err) != TDM_OK ||
+    if (tdm__model_open(argv[1], NULL, &model, &err) != TDM_OK ||
         tdm__tokenizer_create(model->gguf, &tokenizer, &err) != TDM_OK)
         fail(argv[1], err.msg);
     size_t n_vocab = tdm__tokenizer_vocab_size(tokenizer);

@@ -230,6 +230,9 @@ static tdm_status load(chat *c, tdm_error *err)
                              .n_slots = c->common.n_parallel};
     TDM_TRY(tdm__device_open(c->common.home.state, "", &c->device, err));
     TDM_TRY(tdm__service_create(c->device, &c->service, err));
+    char pack_dir[1024];
+    tdm__home_pack_dir(&c->common.home, pack_dir, sizeof pack_dir);
+    tdm__service_set_pack_dir(c->service, pack_dir);
     return tdm__service_load(c->service, path, c->model, &o, err);
 }
 

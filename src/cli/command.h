@@ -69,6 +69,9 @@ typedef struct tdm__common {
 } tdm__common;
 
 /* dir (may be NULL: TANDEM_HOME, then XDG) to the three folders; makes none of them. */
+/* Where packed weights are kept: CACHE/packed. */
+void tdm__home_pack_dir(const tdm__home *h, char *out, size_t cap);
+
 tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err);
 
 /* Parses argv[1..] by the command's rows (terminated by name NULL) and the common ones; what is no option lands in

@@ -41,3 +41,10 @@ tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
     TDM_TRY(xdg(out->cache, sizeof out->cache, "XDG_CACHE_HOME", "/.cache/tandem", err));
     return xdg(out->config, sizeof out->config, "XDG_CONFIG_HOME", "/.config/tandem", err);
 }
+
+void tdm__home_pack_dir(const tdm__home *h, char *out, size_t cap)
+{
+    int n = snprintf(out, cap, "%s/packed", h->cache);
+    if (n < 0 || (size_t)n >= cap)
+        out[0] = '\0'; /* in memory then */
+}

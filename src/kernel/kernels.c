@@ -4,24 +4,20 @@
 #include <string.h>
 
 #include "kernel/kernels_init.h"
-#include "kernel/unpack.h"
 
 tdm__dot_traits tdm__dot_traits_get(tdm__type type)
 {
     static const tdm__dot_traits traits[TDM__TYPE_COUNT] = {
-        [TDM__TYPE_Q4_0] = {TDM__DOT_RUN32, 8},     [TDM__TYPE_Q4_1] = {TDM__DOT_RUN32_MIN, 0},
-        [TDM__TYPE_Q5_0] = {TDM__DOT_RUN32, 16},    [TDM__TYPE_Q5_1] = {TDM__DOT_RUN32_MIN, 0},
-        [TDM__TYPE_Q8_0] = {TDM__DOT_RUN32, 128},   [TDM__TYPE_Q2_K] = {TDM__DOT_RUN16_MIN, 0},
-        [TDM__TYPE_Q3_K] = {TDM__DOT_RUN16, 4},     [TDM__TYPE_Q4_K] = {TDM__DOT_RUN32_MIN, 0},
-        [TDM__TYPE_Q5_K] = {TDM__DOT_RUN32_MIN, 0}, [TDM__TYPE_Q6_K] = {TDM__DOT_RUN16, 32},
+        [TDM__TYPE_Q4_0] = {32, false, 8}, [TDM__TYPE_Q4_1] = {32, true, 0},    [TDM__TYPE_Q5_0] = {32, false, 16},
+        [TDM__TYPE_Q5_1] = {32, true, 0},  [TDM__TYPE_Q8_0] = {32, false, 128}, [TDM__TYPE_Q2_K] = {16, true, 0},
+        [TDM__TYPE_Q3_K] = {16, false, 4}, [TDM__TYPE_Q4_K] = {32, true, 0},    [TDM__TYPE_Q5_K] = {32, true, 0},
+        [TDM__TYPE_Q6_K] = {16, false, 32},
     };
     return traits[type];
 }
 
 void tdm__kernels_init_matmul_c(tdm__kernels *k)
 {
-    memcpy(k->unpack, tdm__unpack_c, sizeof k->unpack);
-    memcpy(k->unpack_f32, tdm__unpack_f32_c, sizeof k->unpack_f32);
     tdm__kernels_init_dot_c(k);
     tdm__kernels_init_quantize_c(k);
 }

@@ -8,30 +8,13 @@
 #ifndef TDM_KERNEL_KERNELS_H
 #define TDM_KERNEL_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/packed.h"
 #include "kernel/quant.h"
 #include "os/cpu.h"
-
-enum {
-    TDM__PANEL_ROWS = 16,  /* weight rows handled together: the lanes of one 512-bit register */
-    TDM__SLAB_COLS = 256,  /* k values of a slab: the super-block of the K types */
-    TDM__SLAB_RUNS = 8,    /* runs of 32 values in a slab */
-};
-
-/* 16 rows x up to 256 columns of weights, unpacked. 64-byte aligned. Stored value = weight's integer + offset of
- * the type, so that it is unsigned: byte (g, r, j) of run b is row r, column 32 b + 4 g + j. */
-typedef struct tdm__slab {
-    uint8_t q[TDM__SLAB_RUNS][8][TDM__PANEL_ROWS][4];
-    float scale[2 * TDM__SLAB_RUNS][TDM__PANEL_ROWS]; /* a run of 32: first TDM__SLAB_RUNS; a run of 16: all */
-    float min[2 * TDM__SLAB_RUNS][TDM__PANEL_ROWS];   /* as scale; only for types with minima */
-} tdm__slab;
-
-/* 16 rows x 256 columns of float weights, unpacked: value of row r, column k at [k][r]. */
-typedef struct tdm__slab_f32 {
-    float w[TDM__SLAB_COLS][TDM__PANEL_ROWS];
-} tdm__slab_f32;
 
 /* One token's activations for one slab: x = q * scale. The other fields are what a dot would else compute for each
  * panel anew: offsets and minima of the weights multiply sums of q. 64-byte aligned. */
@@ -43,40 +26,18 @@ typedef struct tdm__act_slab {
     int32_t minus_sum_half[TDM__SLAB_RUNS]; /* the same of its first 16 */
 } tdm__act_slab;
 
-/* How a type's slab is multiplied. */
-typedef enum tdm__dot_kind {
-    TDM__DOT_RUN32 = 0, /* Q4_0, Q5_0, Q8_0 */
-    TDM__DOT_RUN32_MIN, /* Q4_1, Q5_1, Q4_K, Q5_K */
-    TDM__DOT_RUN16,     /* Q6_K, Q3_K */
-    TDM__DOT_RUN16_MIN, /* Q2_K */
-    TDM__DOT_KIND_COUNT
-} tdm__dot_kind;
-
-/* Unpacks n_cols (a multiple of the type's block, at most 256) columns of n_rows (1 .. 16) rows; rows lie row_bytes
- * apart. Missing rows are zero.
- * Nothing outside the rows is read. */
-typedef void (*tdm__unpack_fn)(const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols, tdm__slab *out);
-typedef void (*tdm__unpack_f32_fn)(const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols,
-                                   tdm__slab_f32 *out);
-
-/* acc[t][r] continues the sum defined in matmul.h over one slab. n_cols a multiple of 32. offset: 0 for a kind
- * with minima, else a power of two: 128, or up to 32 and then no stored weight above 63. */
-typedef void (*tdm__dot_fn)(const tdm__slab *w, size_t n_cols, int offset, const tdm__act_slab *a, size_t n_tokens,
+/* acc[t][r] continues the sum defined in matmul.h over one packed slab (packed.h) of n_cols columns: a multiple of the
+ * type's block, at most 256. */
+typedef void (*tdm__dot_fn)(const uint8_t *slab, size_t n_cols, const tdm__act_slab *a, size_t n_tokens,
                             float (*acc)[TDM__PANEL_ROWS]);
-/* Both in one for a single token and 16 rows, without a slab between them: the same bits as unpack and dot. */
-typedef void (*tdm__unpack_dot_fn)(const uint8_t *rows, size_t row_bytes, size_t n_cols, const tdm__act_slab *a,
-                                   float (*acc)[TDM__PANEL_ROWS]);
-typedef void (*tdm__dot_f32_fn)(const tdm__slab_f32 *w, size_t n_cols, const float *x, size_t x_stride,
-                                size_t n_tokens, float (*acc)[TDM__PANEL_ROWS]);
+typedef void (*tdm__dot_float_fn)(const uint8_t *slab, size_t n_cols, const float *x, size_t x_stride,
+                                  size_t n_tokens, float (*acc)[TDM__PANEL_ROWS]);
 
 typedef struct tdm__kernels {
     tdm__isa isa;
     /* matmul */
-    tdm__unpack_fn unpack[TDM__TYPE_COUNT];         /* quantised types */
-    tdm__unpack_f32_fn unpack_f32[TDM__TYPE_COUNT]; /* F32, F16, BF16 */
-    tdm__dot_fn dot[TDM__DOT_KIND_COUNT];
-    tdm__unpack_dot_fn unpack_dot[TDM__TYPE_COUNT]; /* NULL: the level has none */
-    tdm__dot_f32_fn dot_f32;
+    tdm__dot_fn dot[TDM__TYPE_COUNT];             /* quantised types, else NULL */
+    tdm__dot_float_fn dot_float[TDM__TYPE_COUNT]; /* F32, F16, BF16, else NULL */
     /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart: for each run of 32, scale =
      * max|x| / 127, q = round to nearest even(x * (127 / max|x|)), or all zero where 127 / max|x| is not finite. A
      * value that is not finite gives scale NaN. */
@@ -112,10 +73,11 @@ typedef struct tdm__kernels {
 /* Fills *k for the lower of `ceiling` and what the machine has. */
 void tdm__kernels_init(tdm__kernels *k, tdm__isa ceiling);
 
-/* How slabs of a quantised type are multiplied: the entry of `dot`, and the offset of the stored values. */
+/* What a quantised type's slab means: w = scale * (q - offset) + min. */
 typedef struct tdm__dot_traits {
-    tdm__dot_kind kind;
-    int offset;
+    size_t run; /* columns of one scale: 32 or 16 */
+    bool has_min;
+    int offset; /* 0 with minima */
 } tdm__dot_traits;
 
 /* type: a quantised one. */

@@ -1,9 +1,9 @@
-/* matmul.c - splits products over the team and walks their panels: unpack a slab, multiply all tokens, next slab.
+/* matmul.c - splits products over the team and walks their panels, slab by slab.
  *
  * The panels (16 rows) of all jobs of a run lie end to end; each member gets one contiguous part of their bytes, the
  * same in every call, because decoding is bound by memory and a steady forward stream is what the prefetchers follow.
  * Tokens are walked in tiles whose activations stay in the second-level cache while all panels pass by. What a member
- * keeps beside that is a slab and 16 sums a token, on its stack. A token of two terms is two lines of activations: the
+ * keeps beside that are 16 sums a token, on its stack. A token of two terms is two lines of activations: the
  * kernels do not know, their sums are added at the end.
  */
 #include "kernel/matmul.h"
@@ -11,13 +11,15 @@
 #include <assert.h>
 #include <stdbool.h>
 
+#include "base/checked.h"
 #include "kernel/kernels.h"
 
 enum {
     TILE_LINES_MAX = 128,        /* 8 KB of sums */
-    TILE_LINES_MIN = 16,         /* so that an unpacked slab is used often enough, however wide the rows */
+    TILE_LINES_MIN = 16,         /* so that a slab in cache is used often enough, however wide the rows */
     TILE_ACTS_BYTES = 512 << 10, /* activations of a tile: half of a usual second-level cache */
     CACHE_LINE = 64,
+    PREFETCH_AHEAD = 12 << 10,   /* to the second-level cache; 8 to 16 KB are equally good */
 };
 
 static size_t slabs_of(size_t n_cols) { return (n_cols + TDM__SLAB_COLS - 1) / TDM__SLAB_COLS; }
@@ -88,59 +90,39 @@ typedef struct matmul_run {
 /* A panel within a token tile. A line is a token's activations, or one term of them: 16 sums. */
 typedef struct panel {
     const tdm__weight *w;
-    const uint8_t *rows;
+    const uint8_t *bytes;
     size_t n_rows;
     size_t first_token;
     size_t n_tokens;
     size_t lines_per_token;
 } panel;
 
-/* Asks for part `s` of `n` of the panel that follows, while this one is computed: it is contiguous, and the memory
- * then sees one linear stream although a slab is read from 16 rows. Decoding runs 2.5 times as fast with it. Inlined
- * by force: gcc 12 takes a function that only prefetches for one without effect and drops its calls. */
-static inline __attribute__((always_inline)) void prefetch_next(const panel *p, size_t s, size_t n)
+/* Asks for what lies PREFETCH_AHEAD behind a slab, as many bytes as the slab has, while it is multiplied: the panels of
+ * a member are one linear stream. Inlined by force: gcc 12 takes a function that only prefetches for one without effect
+ * and drops its calls. */
+static inline __attribute__((always_inline)) void prefetch(const uint8_t *slab, const uint8_t *end, size_t bytes)
 {
-    const uint8_t *next = p->rows + TDM__PANEL_ROWS * p->w->row_bytes;
-    const uint8_t *end = p->w->data + p->w->n_rows * p->w->row_bytes;
-    if (next >= end)
-        return;
-    size_t bytes = (size_t)(end - next);
-    if (bytes > TDM__PANEL_ROWS * p->w->row_bytes)
-        bytes = TDM__PANEL_ROWS * p->w->row_bytes;
-    for (size_t at = bytes * s / n; at < bytes * (s + 1) / n; at += CACHE_LINE)
-        __builtin_prefetch(next + at, 0, 2);
+    size_t left = (size_t)(end - slab), begin = tdm__min_size(left, PREFETCH_AHEAD);
+    for (size_t at = begin; at < tdm__min_size(left, begin + bytes); at += CACHE_LINE)
+        __builtin_prefetch(slab + at, 0, 2);
 }
 
-static void multiply_quantised(const matmul_run *run, const panel *p, float (*acc)[TDM__PANEL_ROWS])
+static void multiply_slabs(const matmul_run *run, const panel *p, float (*acc)[TDM__PANEL_ROWS])
 {
-    _Alignas(64) tdm__slab slab;
     const tdm__kernels *k = run->kernels;
-    const tdm__type_traits *type = tdm__type_get((uint32_t)p->w->type);
-    tdm__dot_traits dot = tdm__dot_traits_get(p->w->type);
-    size_t n_slabs = slabs_of(p->w->n_cols), n_lines = p->n_tokens * p->lines_per_token;
-    for (size_t s = 0; s < n_slabs; s++) {
-        size_t col = s * TDM__SLAB_COLS, n_cols = columns_of_slab(p->w->n_cols, s);
-        prefetch_next(p, s, n_slabs);
-        const uint8_t *rows = p->rows + col / type->block_values * type->block_bytes;
-        const tdm__act_slab *a = run->acts->q + (s * run->acts->n_tokens + p->first_token) * p->lines_per_token;
-        if (n_lines == 1 && p->n_rows == TDM__PANEL_ROWS && k->unpack_dot[p->w->type]) {
-            k->unpack_dot[p->w->type](rows, p->w->row_bytes, n_cols, a, acc);
-        } else {
-            k->unpack[p->w->type](rows, p->w->row_bytes, p->n_rows, n_cols, &slab);
-            k->dot[dot.kind](&slab, n_cols, dot.offset, a, n_lines, acc);
-        }
-    }
-}
-
-static void multiply_float(const matmul_run *run, const panel *p, float (*acc)[TDM__PANEL_ROWS])
-{
-    _Alignas(64) tdm__slab_f32 slab;
-    const tdm__kernels *k = run->kernels;
-    size_t value_bytes = tdm__type_get((uint32_t)p->w->type)->block_bytes, stride = run->acts->n_cols;
-    for (size_t s = 0; s < slabs_of(p->w->n_cols); s++) {
-        size_t col = s * TDM__SLAB_COLS, n_cols = columns_of_slab(p->w->n_cols, s);
-        k->unpack_f32[p->w->type](p->rows + col * value_bytes, p->w->row_bytes, p->n_rows, n_cols, &slab);
-        k->dot_f32(&slab, n_cols, run->acts->x + p->first_token * stride + col, stride, p->n_tokens, acc);
+    const tdm__weight *w = p->w;
+    const tdm__acts *a = run->acts;
+    const uint8_t *slab = p->bytes, *end = w->panels + panels_of(w->n_rows) * w->panel_bytes;
+    for (size_t s = 0; s < slabs_of(w->n_cols); s++) {
+        size_t n_cols = columns_of_slab(w->n_cols, s), bytes = tdm__packed_slab_bytes(w->type, n_cols);
+        prefetch(slab, end, bytes);
+        if (k->dot[w->type])
+            k->dot[w->type](slab, n_cols, a->q + (s * a->n_tokens + p->first_token) * p->lines_per_token,
+                            p->n_tokens * p->lines_per_token, acc);
+        else
+            k->dot_float[w->type](slab, n_cols, a->x + p->first_token * a->n_cols + s * TDM__SLAB_COLS, a->n_cols,
+                                  p->n_tokens, acc);
+        slab += bytes;
     }
 }
 
@@ -164,17 +146,13 @@ static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, si
     size_t first_row = index * TDM__PANEL_ROWS, n_rows = job->w->n_rows - first_row;
     if (n_rows > TDM__PANEL_ROWS)
         n_rows = TDM__PANEL_ROWS;
-    bool is_float = run->kernels->unpack_f32[job->w->type] != NULL;
-    panel p = {.w = job->w, .rows = job->w->data + first_row * job->w->row_bytes, .n_rows = n_rows,
+    panel p = {.w = job->w, .bytes = job->w->panels + index * job->w->panel_bytes, .n_rows = n_rows,
                .first_token = first_token, .n_tokens = n_tokens,
-               .lines_per_token = is_float ? 1 : run->acts->terms};
+               .lines_per_token = run->kernels->dot[job->w->type] ? run->acts->terms : 1};
     for (size_t i = 0; i < n_tokens * p.lines_per_token; i++)
         for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
             acc[i][r] = 0;
-    if (is_float)
-        multiply_float(run, &p, acc);
-    else
-        multiply_quantised(run, &p, acc);
+    multiply_slabs(run, &p, acc);
     write_sums(job, &p, first_row, (const float(*)[TDM__PANEL_ROWS])acc);
 }
 
@@ -184,7 +162,7 @@ static void multiply_part(const matmul_run *run, size_t begin, size_t end, size_
     size_t at = 0; /* where the job's panels begin */
     for (size_t j = 0; j < run->n_jobs && at < end; j++) {
         const tdm__weight *w = run->jobs[j].w;
-        size_t panel_bytes = TDM__PANEL_ROWS * w->row_bytes, n_panels = panels_of(w->n_rows);
+        size_t panel_bytes = w->panel_bytes, n_panels = panels_of(w->n_rows);
         size_t first = begin > at ? (begin - at + panel_bytes - 1) / panel_bytes : 0;
         for (size_t i = first; i < n_panels && at + i * panel_bytes < end; i++)
             multiply_panel(run, &run->jobs[j], i, first_token, n_tokens);
@@ -212,6 +190,6 @@ void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *
     assert(a->terms == 1 || a->terms == 2);
     matmul_run run = {.kernels = k, .jobs = jobs, .n_jobs = n_jobs, .acts = a};
     for (size_t j = 0; j < n_jobs; j++)
-        run.bytes += panels_of(jobs[j].w->n_rows) * TDM__PANEL_ROWS * jobs[j].w->row_bytes;
+        run.bytes += panels_of(jobs[j].w->n_rows) * jobs[j].w->panel_bytes;
     tdm__team_run(team, matmul_member, &run);
 }

@@ -1,12 +1,11 @@
 /* matmul.h - weights times activations: the one way a matrix of a model is multiplied.
  *
- *      GGUF rows ─unpack─► slab (16 rows x 256 k, in L1) ─dot─► 16 sums a token
- *                                  ▲
- *      activations ─quantise once─►│ (int8, a scale for each 32 values), shared by all matrices that read them
+ *      packed slab (packed.h: 16 rows x 256 k) ─dot─► 16 sums a token
+ *                                                ▲
+ *      activations ─quantise once─► int8, a scale for each 32 values, shared by all matrices that read them
  *
- * Weights stay as they are in the file; a slab of 16 rows is unpacked into a fixed layout in cache and used for all
- * tokens of the call. One token or five hundred take the same way, so a row's result has the same bits in any batch,
- * on any number of threads, and on any instruction set. Packed files of a later day replace `unpack`, nothing else.
+ * One token or five hundred take the same way, so a row's result has the same bits in any batch, on any number of
+ * threads, and on any instruction set.
  *
  * The sum of a row r and a token t is defined as (float operations in this order, no contraction but the fma shown):
  *      acc = 0; for each run of 32 (or 16) values k, ascending:
@@ -24,20 +23,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/packed.h"
 #include "kernel/quant.h"
 #include "os/cpu.h"
 #include "os/team.h"
 
 struct tdm__kernels;
-
-/* A matrix in a file: n_rows rows of n_cols values, row r at data + r * row_bytes. Borrowed, immutable. */
-typedef struct tdm__weight {
-    const uint8_t *data;
-    tdm__type type;
-    size_t n_rows;
-    size_t n_cols; /* multiple of the type's block_values */
-    size_t row_bytes;
-} tdm__weight;
 
 /* Activations of n_tokens rows, as both kinds of weights need them. Memory is the caller's, 64-byte aligned. */
 typedef struct tdm__acts {

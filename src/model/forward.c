@@ -166,8 +166,7 @@ static void embed_rows(void *ctx, int member, int n_members)
     tdm__team_range(p->n, member, n_members, &begin, &end);
     for (size_t r = begin; r < end; r++) {
         const tdm__weight *w = &m->token_embd;
-        tdm__dequantize_row(w->type, w->data + (size_t)p->rows[r].token * w->row_bytes, p->f->x + r * m->hp.n_embd,
-                            m->hp.n_embd);
+        tdm__packed_row(w, (size_t)p->rows[r].token, p->f->x + r * m->hp.n_embd);
         for (size_t i = 0; i < n_angles; i++) {
             double angle = (double)p->rows[r].pos * p->f->frequencies[i];
             p->f->cos[r * n_angles + i] = (float)cos(angle);

@@ -14,6 +14,7 @@
 
 #include "base/str.h"
 #include "kernel/quant.h"
+#include "os/map.h"
 #include "tandem/status.h"
 
 /* Limits: 65,536 keys of at most 65,535 bytes, 262,144 tensors, 4 dimensions, alignment 8 .. 65,536. The index takes
@@ -67,6 +68,9 @@ tdm_status tdm__gguf_parse(const void *bytes, size_t len, const char *name, tdm_
 
 /* Whether the mapped file is still what it was at open (os/map.h). Any thread. */
 bool tdm__gguf_is_intact(const tdm__gguf *g);
+
+/* The mapped file; NULL when the bytes are the caller's. */
+const tdm__map *tdm__gguf_map(const tdm__gguf *g);
 
 /* NULL-safe. */
 void tdm__gguf_close(tdm__gguf *g);

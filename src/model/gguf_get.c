@@ -116,6 +116,8 @@ void tdm__gguf_close(tdm__gguf *g)
     tdm__free(g);
 }
 
+const tdm__map *tdm__gguf_map(const tdm__gguf *g) { return g->map.ptr ? &g->map : NULL; }
+
 bool tdm__gguf_is_intact(const tdm__gguf *g) { return tdm__map_is_intact(&g->map); }
 const char *tdm__gguf_path(const tdm__gguf *g) { return g->path; }
 const char *tdm__gguf_name(const tdm__gguf *g) { return g->shown; }

@@ -39,7 +39,7 @@ static tdm_status find(const tdm__model *m, const char *name, tdm__presence pres
     return TDM_OK;
 }
 
-static tdm_status bind_matrix(const tdm__model *m, int layer, const char *part, size_t n_cols, size_t n_rows,
+static tdm_status bind_matrix(tdm__model *m, int layer, const char *part, size_t n_cols, size_t n_rows,
                               tdm__weight *out, tdm_error *err)
 {
     tensor_name name = name_of(layer, part);
@@ -49,12 +49,7 @@ static tdm_status bind_matrix(const tdm__model *m, int layer, const char *part, 
         TDM_FAIL(err, TDM_ERR_FORMAT, "%s: tensor %s has shape %llu x %llu, expected %zu x %zu",
                  tdm__gguf_name(m->gguf), name.text, (unsigned long long)t->dims[0], (unsigned long long)t->dims[1],
                  n_cols, n_rows);
-    *out = (tdm__weight){.data = t->data,
-                         .type = t->type,
-                         .n_rows = n_rows,
-                         .n_cols = n_cols,
-                         .row_bytes = (size_t)(t->n_bytes / n_rows)};
-    return TDM_OK;
+    return tdm__packing_add(&m->packing, t, n_rows, n_cols, out, err);
 }
 
 static tdm_status bind_vector(tdm__model *m, int layer, const char *part, size_t n, tdm__presence presence,
@@ -112,11 +107,8 @@ static tdm_status bind_vocabulary(tdm__model *m, tdm_error *err)
     size_t n_vocab = m->hp.n_vocab = (size_t)t->dims[1], n_embd = m->hp.n_embd;
     TDM_TRY(bind_matrix(m, -1, "token_embd.weight", n_embd, n_vocab, &m->token_embd, err));
     TDM_TRY(bind_vector(m, -1, "output_norm.weight", n_embd, TDM__REQUIRED, &m->output_norm, err));
-    if (!tdm__gguf_tensor_find(m->gguf, TDM_STR("output.weight"))) {
-        m->output = m->token_embd;
-        return TDM_OK;
-    }
-    return bind_matrix(m, -1, "output.weight", n_embd, n_vocab, &m->output, err);
+    m->is_tied = !tdm__gguf_tensor_find(m->gguf, TDM_STR("output.weight"));
+    return m->is_tied ? TDM_OK : bind_matrix(m, -1, "output.weight", n_embd, n_vocab, &m->output, err);
 }
 
 /* Tensors that a block of this kind would silently leave out make it another model than its maker's. */
@@ -148,7 +140,7 @@ static tdm_status refuse_architecture(const tdm__model *m, tdm__str arch, tdm_er
              (int)(arch.len < 64 ? arch.len : 64), arch.ptr, built);
 }
 
-static tdm_status bind_all(tdm__model *m, tdm_error *err)
+static tdm_status bind_all(tdm__model *m, const char *pack_dir, tdm_error *err)
 {
     tdm__str arch = {0};
     TDM_TRY(tdm__gguf_get_str(m->gguf, "general.architecture", &arch, err));
@@ -167,17 +159,20 @@ static tdm_status bind_all(tdm__model *m, tdm_error *err)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for %zu layers", tdm__gguf_name(m->gguf), m->hp.n_layers);
     for (size_t i = 0; i < m->hp.n_layers; i++)
         TDM_TRY(bind_layer(m, (int)i, err));
+    TDM_TRY(tdm__packing_run(&m->packing, m->gguf, pack_dir, err));
+    if (m->is_tied)
+        m->output = m->token_embd;
     return TDM_OK;
 }
 
-tdm_status tdm__model_bind(tdm__gguf *g, tdm__model **out, tdm_error *err)
+tdm_status tdm__model_bind(tdm__gguf *g, const char *pack_dir, tdm__model **out, tdm_error *err)
 {
     tdm__model *m = tdm__calloc(1, sizeof *m);
     if (!m)
         TDM_FAIL(err, TDM_ERR_NOMEM, "%s: no memory for the model's head", tdm__gguf_name(g));
     tdm__arena_init(&m->arena, "model", ARENA_BYTES_MAX);
     m->gguf = g;
-    tdm_status s = bind_all(m, err);
+    tdm_status s = bind_all(m, pack_dir, err);
     if (s != TDM_OK) {
         m->gguf = NULL; /* stays the caller's */
         tdm__model_close(m);
@@ -187,11 +182,11 @@ tdm_status tdm__model_bind(tdm__gguf *g, tdm__model **out, tdm_error *err)
     return TDM_OK;
 }
 
-tdm_status tdm__model_open(const char *path, tdm__model **out, tdm_error *err)
+tdm_status tdm__model_open(const char *path, const char *pack_dir, tdm__model **out, tdm_error *err)
 {
     tdm__gguf *g = NULL;
     TDM_TRY(tdm__gguf_open(path, &g, err));
-    tdm_status s = tdm__model_bind(g, out, err);
+    tdm_status s = tdm__model_bind(g, pack_dir, out, err);
     if (s != TDM_OK)
         tdm__gguf_close(g);
     return s;
@@ -201,6 +196,7 @@ void tdm__model_close(tdm__model *m)
 {
     if (!m)
         return;
+    tdm__packing_fini(&m->packing);
     tdm__arena_reset(&m->arena);
     tdm__gguf_close(m->gguf);
     tdm__free(m);

@@ -15,6 +15,7 @@
 #include "model/family.h"
 #include "model/gguf.h"
 #include "model/hparams.h"
+#include "model/packing.h"
 #include "tandem/status.h"
 
 /* One block. A weight with data NULL and a bias that is NULL are absent in this family. */
@@ -39,14 +40,17 @@ typedef struct tdm__model {
     const float *output_norm; /* [n_embd] */
     const float *rope_factors; /* [n_rot / 2] that divide the angles, or NULL */
     tdm__layer *layers;       /* [n_layers] */
+    bool is_tied;             /* the output matrix is the embedding */
+    tdm__packing packing;     /* owns the panels of all matrices */
     tdm__arena arena;         /* layers, and copies of vectors that the file holds unaligned or not as F32 */
 } tdm__model;
 
-/* Opens the file, picks the family by general.architecture and checks every shape. */
-tdm_status tdm__model_open(const char *path, tdm__model **out, tdm_error *err);
+/* Opens the file, picks the family by general.architecture and checks every shape. pack_dir: where packed weights are
+ * kept between starts (packing.h); NULL or "": in memory only. */
+tdm_status tdm__model_open(const char *path, const char *pack_dir, tdm__model **out, tdm_error *err);
 
 /* The same over an index that is already open; takes it over on success only. */
-tdm_status tdm__model_bind(tdm__gguf *g, tdm__model **out, tdm_error *err);
+tdm_status tdm__model_bind(tdm__gguf *g, const char *pack_dir, tdm__model **out, tdm_error *err);
 
 /* NULL-safe. */
 void tdm__model_close(tdm__model *m);

@@ -124,3 +124,25 @@ bool tdm__map_is_intact(const tdm__map *m)
         return true;
     return fstat(m->fd, &st) == 0 && (size_t)st.st_size == m->len && modified_ns(&st) == m->modified_ns;
 }
+
+tdm__map_identity tdm__map_identify(const tdm__map *m)
+{
+    struct stat st;
+    if (!m->ptr || fstat(m->fd, &st) != 0)
+        return (tdm__map_identity){.len = m->len};
+    return (tdm__map_identity){(uint64_t)st.st_dev, (uint64_t)st.st_ino, m->len, m->modified_ns};
+}
+
+bool tdm__map_is_private(const tdm__map *m)
+{
+    struct stat st;
+    return m->ptr && fstat(m->fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+void tdm__map_release(const void *ptr, size_t len)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)ptr;
+    const uintptr_t begin = (at + page - 1) / page * page, end = (at + len) / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}

@@ -24,6 +24,21 @@ void tdm__map_close(tdm__map *m);
 /* Whether the file still has the length and the time stamp that it had at open. Any thread. */
 bool tdm__map_is_intact(const tdm__map *m);
 
+/* What tells this file from others without reading it: device, inode, length, time stamp. */
+typedef struct tdm__map_identity {
+    uint64_t device, inode, len;
+    int64_t modified_ns;
+} tdm__map_identity;
+
+tdm__map_identity tdm__map_identify(const tdm__map *m);
+
+/* Whether the file is this user's and nobody else may write it. */
+bool tdm__map_is_private(const tdm__map *m);
+
+/* Gives the pages that lie within [ptr, ptr + len) of a shared mapping of a file back to the system; what is read there
+ * again comes from the file, what was written there is kept. */
+void tdm__map_release(const void *ptr, size_t len);
+
 /* Installs the guard for this process: its SIGBUS handler gives pages of zeros for mapped files that have become
  * shorter, and leaves every other SIGBUS to the system's default. For programs, not for libraries: a signal's handler
  * belongs to the process. Call once, before other threads start. */

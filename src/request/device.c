@@ -73,6 +73,8 @@ tdm_status tdm__device_open(const char *state_dir, const char *record_path, tdm_
     return tdm__device_open_logging(state_dir, record_path, &(tdm__log){0}, out, err);
 }
 
+const tdm__log *tdm__device_log(const tdm__device *d) { return &d->log; }
+
 tdm_status tdm__device_open_logging(const char *state_dir, const char *record_path, const tdm__log *log,
                                     tdm__device **out, tdm_error *err)
 {

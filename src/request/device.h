@@ -34,6 +34,9 @@ tdm_status tdm__device_open_logging(const char *state_dir, const char *record_pa
                                     tdm__device **out, tdm_error *err);
 void tdm__device_close(tdm__device *d); /* NULL-safe */
 
+/* The log that it was opened with, for what belongs to it. */
+const tdm__log *tdm__device_log(const tdm__device *d);
+
 /* The rules of the moment with what belongs to them; immutable, counted. release when the request has ended. */
 typedef struct tdm__rules_set {
     const tdm__rules *rules;

@@ -44,6 +44,9 @@ void tdm__service_get_quota(tdm__service *s, tdm__quota *out);
 /* After ERR_QUOTA: seconds until the app may ask again. */
 int tdm__service_quota_wait_s(tdm__service *s, const char *app);
 
+/* Where packed weights are kept (model/packing.h); copied. Before load; without it they are packed in memory. */
+void tdm__service_set_pack_dir(tdm__service *s, const char *dir);
+
 /* For the loader: progress, failure, or the model at path under its display name. load blocks while it opens, once
  * with success; when it fails, the state is FAILED. A model without tokenizer.chat_template cannot chat and is refused
  * (ERR_UNSUPPORTED). */

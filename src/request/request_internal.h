@@ -106,6 +106,8 @@ struct tdm__service {
     size_t n_foreground_only;  /* of these: what a flood of background leaves */
     tdm__quota_ledger *quota;
 
+    char pack_dir[1024]; /* the loader's */
+
     /* set once, before the state becomes READY, then immutable */
     char model_name[128];
     char model_sha256[TDM__SHA256_TEXT];

@@ -109,6 +109,12 @@ void tdm__service_destroy(tdm__service *s)
 void tdm__service_set_quota(tdm__service *s, const tdm__quota *q) { tdm__quota_set(s->quota, q); }
 void tdm__service_get_quota(tdm__service *s, tdm__quota *out) { tdm__quota_get(s->quota, out); }
 
+void tdm__service_set_pack_dir(tdm__service *s, const char *dir)
+{
+    if (strlen(dir) < sizeof s->pack_dir)
+        memcpy(s->pack_dir, dir, strlen(dir) + 1);
+}
+
 int tdm__service_quota_wait_s(tdm__service *s, const char *app)
 {
     return tdm__quota_wait_s(s->quota, app, tdm__clock_unix_s());
@@ -151,7 +157,10 @@ static tdm_status open_rest(tdm__service *s, const tdm__engine_options *o, tdm_e
 
 static tdm_status open_all(tdm__service *s, const char *path, const tdm__engine_options *o, tdm_error *err)
 {
-    TDM_TRY(tdm__model_open(path, &s->model, err));
+    TDM_TRY(tdm__model_open(path, s->pack_dir, &s->model, err));
+    if (s->model->packing.note[0])
+        tdm__log_say(tdm__device_log(s->device), TDM__LOG_WARNING,
+                     "the weights are packed in memory, for this process only: %s", s->model->packing.note);
     TDM_TRY(tdm__tokenizer_create(s->model->gguf, &s->tokenizer, err));
     return open_rest(s, o, err);
 }

@@ -201,7 +201,7 @@ static void a_real_model_answers_the_same_in_any_company(void **state)
     tdm__model *m = NULL;
     tdm__tokenizer *t = NULL;
     tdm_error err = {0};
-    if (tdm__model_open(path, &m, &err) != TDM_OK) {
+    if (tdm__model_open(path, NULL, &m, &err) != TDM_OK) {
         print_message("skipped: %s\n", err.msg);
         skip();
     }

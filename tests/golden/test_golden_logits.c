@@ -94,7 +94,7 @@ static void compare_model(const char *name)
     snprintf(path, sizeof path, "%s/%s.gguf", models, name);
     tdm__model *m = NULL;
     tdm_error err = {0};
-    if (tdm__model_open(path, &m, &err) != TDM_OK) {
+    if (tdm__model_open(path, NULL, &m, &err) != TDM_OK) {
         print_message("skipped: %s\n", err.msg);
         skip();
     }

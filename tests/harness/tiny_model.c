@@ -173,7 +173,7 @@ tdm__tiny tdm__tiny_open(const tdm__tiny_options *o)
     t.bytes = tdm__tiny_bytes(o, &len);
     tdm__gguf *g = NULL;
     must(tdm__gguf_parse(t.bytes, len, "tiny.gguf", &g, &err), &err);
-    must(tdm__model_bind(g, &t.model, &err), &err);
+    must(tdm__model_bind(g, NULL, &t.model, &err), &err);
     must(tdm__tokenizer_create(g, &t.tokenizer, &err), &err);
     return t;
 }

@@ -15,14 +15,21 @@ typedef struct setting {
     tdm__team *team[TEAMS]; /* of 1, 2, 3 */
 } setting;
 
-static tdm__weight matrix(kcheck *c, tdm__type type, size_t n_rows, size_t n_cols, size_t slack)
+/* A matrix of random rows of a file, packed. */
+static tdm__weight matrix(kcheck *c, tdm__type type, size_t n_rows, size_t n_cols)
 {
     const tdm__type_traits *t = tdm__type_get((uint32_t)type);
+    const size_t row_bytes = n_cols / t->block_values * t->block_bytes;
     tdm__weight w = {.type = type, .n_rows = n_rows, .n_cols = n_cols};
-    w.row_bytes = n_cols / t->block_values * t->block_bytes;
-    uint8_t *data = kcheck_buffer(c, n_rows * w.row_bytes + slack);
-    kcheck_fill_weights(c, type, data, n_rows * w.row_bytes);
-    w.data = data;
+    w.panel_bytes = tdm__packed_panel_bytes(type, n_cols);
+    uint8_t *rows = kcheck_buffer(c, n_rows * row_bytes);
+    uint8_t *panels = kcheck_buffer(c, tdm__packed_bytes(type, n_rows, n_cols));
+    kcheck_fill_weights(c, type, rows, n_rows * row_bytes);
+    for (size_t r = 0; r < n_rows; r += TDM__PANEL_ROWS)
+        tdm__pack_panel(type, rows + r * row_bytes, row_bytes,
+                        n_rows - r < TDM__PANEL_ROWS ? n_rows - r : TDM__PANEL_ROWS, n_cols,
+                        panels + r / TDM__PANEL_ROWS * w.panel_bytes);
+    w.panels = panels;
     return w;
 }
 
@@ -32,7 +39,7 @@ static double meant(const tdm__weight *w, size_t r, const tdm__acts *a, size_t t
 {
     float row[4864];
     double sum = 0;
-    tdm__dequantize_row(w->type, w->data + r * w->row_bytes, row, w->n_cols);
+    tdm__packed_row(w, r, row);
     *size = 0;
     for (size_t k = 0; k < w->n_cols; k++) {
         double x = (double)a->x[t * a->n_cols + k];
@@ -97,7 +104,7 @@ static void check_product(kcheck *c, const setting *s, const tdm__type *types, c
     tdm__weight w[JOBS_MAX];
     tdm__matmul_job expected[JOBS_MAX], got[JOBS_MAX];
     for (size_t j = 0; j < n_jobs; j++) {
-        w[j] = matrix(c, types[j], rows[j], n_cols, j);
+        w[j] = matrix(c, types[j], rows[j], n_cols);
         float *bias = j % 2 == 0 ? kcheck_buffer(c, rows[j] * sizeof *bias) : NULL;
         if (bias)
             kcheck_fill_floats(c, KCHECK_NORMAL, bias, rows[j]);
@@ -201,9 +208,9 @@ static void bench(kcheck *c, const setting *s)
             for (size_t tokens = 1; tokens <= 512; tokens *= 8) {
                 char what[80];
                 const tdm__type_traits *t = tdm__type_get((uint32_t)types[i]);
-                tdm__weight w = {.type = types[i], .n_cols = columns[j], .data = data};
-                w.row_bytes = w.n_cols / t->block_values * t->block_bytes;
-                w.n_rows = tokens < 64 ? DRAM_BYTES / w.row_bytes : (4 << 20) / w.n_cols;
+                tdm__weight w = {.type = types[i], .n_cols = columns[j], .panels = data};
+                w.panel_bytes = tdm__packed_panel_bytes(w.type, w.n_cols);
+                w.n_rows = TDM__PANEL_ROWS * (tokens < 64 ? DRAM_BYTES / w.panel_bytes : (4 << 20) / (16 * w.n_cols));
                 size_t n_x = tokens * w.n_cols;
                 float *x = malloc(n_x * sizeof *x), *out = malloc(tokens * w.n_rows * sizeof *out);
                 timed b = {.kernels = kcheck_level(c), .team = team};
@@ -216,7 +223,7 @@ static void bench(kcheck *c, const setting *s)
                 snprintf(what, sizeof what, "matmul %s, %zu columns, %zu tokens, 2 threads", t->name, columns[j],
                          tokens);
                 if (tokens == 1)
-                    kcheck_time(c, what, (double)(w.n_rows * w.row_bytes), "byte", time_matmul, &b);
+                    kcheck_time(c, what, (double)(w.n_rows / TDM__PANEL_ROWS * w.panel_bytes), "byte", time_matmul, &b);
                 else
                     kcheck_time(c, what, 2.0 * (double)(w.n_rows * n_x), "op", time_matmul, &b);
                 free(x);

@@ -1,4 +1,4 @@
-/* kcheck_quants.c - tensor types: rows to float against the gguf package, unpack, quantize and the dots. */
+/* kcheck_quants.c - tensor types: rows to float against the gguf package, packing, quantize and the dots. */
 #include "kcheck.h"
 
 #include <math.h>
@@ -9,23 +9,36 @@
 
 enum { ROWS = TDM__PANEL_ROWS };
 
-/* How the bytes of weights are made. */
-typedef enum weight_fill {
-    WEIGHTS_FINITE = 0, /* random quants, scales of usual size */
-    WEIGHTS_RANDOM,     /* random bytes: any half, NaN and infinities too */
-    WEIGHTS_ZERO,
-    WEIGHTS_ONES,
-    WEIGHT_FILL_COUNT
-} weight_fill;
+/* How the bytes of a slab are made. */
+typedef enum slab_fill {
+    SLAB_FINITE = 0, /* packed from random rows with scales of usual size */
+    SLAB_MOST,       /* the same with every bit of the quants set: sums at their largest */
+    SLAB_RANDOM,     /* random bytes: any half, NaN and infinities too */
+    SLAB_ZERO,
+    SLAB_FILL_COUNT
+} slab_fill;
 
-static void fill_weights(kcheck *c, weight_fill kind, tdm__type type, uint8_t *out, size_t bytes)
+static size_t row_bytes_of(tdm__type type, size_t n_cols)
 {
-    if (kind == WEIGHTS_FINITE)
-        kcheck_fill_weights(c, type, out, bytes);
-    else if (kind == WEIGHTS_RANDOM)
-        kcheck_fill_bytes(c, out, bytes);
-    else
-        memset(out, kind == WEIGHTS_ZERO ? 0 : 0xff, bytes);
+    const tdm__type_traits *t = tdm__type_get((uint32_t)type);
+    return n_cols / t->block_values * t->block_bytes;
+}
+
+static void fill_slab(kcheck *c, slab_fill kind, tdm__type type, size_t n_cols, uint8_t *slab)
+{
+    const size_t bytes = tdm__packed_slab_bytes(type, n_cols);
+    if (kind == SLAB_RANDOM)
+        kcheck_fill_bytes(c, slab, bytes);
+    else if (kind == SLAB_ZERO)
+        memset(slab, 0, bytes);
+    if (kind == SLAB_RANDOM || kind == SLAB_ZERO)
+        return;
+    const size_t row_bytes = row_bytes_of(type, n_cols);
+    uint8_t *rows = kcheck_buffer(c, ROWS * row_bytes);
+    kcheck_fill_weights(c, type, rows, ROWS * row_bytes);
+    tdm__pack_panel(type, rows, row_bytes, ROWS, n_cols, slab);
+    if (kind == SLAB_MOST)
+        memset(slab, 0xff, n_cols / 32 * tdm__packed_run_bytes(type));
 }
 
 static void check_golden(kcheck *c)
@@ -41,76 +54,43 @@ static void check_golden(kcheck *c)
     }
 }
 
-/* What the slab holds, as floats, is what the rows hold. */
-static void check_slab_meaning(kcheck *c, tdm__type type, const uint8_t *rows, size_t row_bytes, size_t n_rows,
-                               size_t n_cols, const tdm__slab *s)
+/* What was packed is what the rows held, bit for bit, and missing rows are zero. */
+static void check_pack(kcheck *c, tdm__type type, size_t n_rows, size_t n_cols, size_t gap)
 {
-    tdm__dot_traits dot = tdm__dot_traits_get(type);
-    size_t run = dot.kind == TDM__DOT_RUN16 || dot.kind == TDM__DOT_RUN16_MIN ? 16 : 32;
-    bool has_min = dot.kind == TDM__DOT_RUN32_MIN || dot.kind == TDM__DOT_RUN16_MIN;
-    float expected[TDM__SLAB_COLS], got[TDM__SLAB_COLS];
-    for (size_t r = 0; r < n_rows; r++) {
-        tdm__dequantize_row(type, rows + r * row_bytes, expected, n_cols);
-        for (size_t k = 0; k < n_cols; k++) {
-            got[k] = s->scale[k / run][r] * (float)(s->q[k / 32][k % 32 / 4][r][k % 4] - dot.offset);
-            if (has_min)
-                got[k] += s->min[k / run][r];
-        }
-        kcheck_same_floats(c, "unpacked weight", expected, got, n_cols);
-    }
-}
-
-/* slack: bytes after the rows, which move them to another alignment. */
-static void check_unpack(kcheck *c, tdm__type type, weight_fill kind, size_t n_rows, size_t n_cols, size_t gap,
-                         size_t slack)
-{
-    const tdm__type_traits *t = tdm__type_get((uint32_t)type);
-    size_t used = n_cols / t->block_values * t->block_bytes, row_bytes = used + gap;
-    kcheck_begin(c, "unpack %s, %zu rows of %zu columns, %zu apart, fill %d, %zu after", t->name, n_rows, n_cols,
-                 row_bytes, (int)kind, slack);
-    size_t bytes = (n_rows - 1) * row_bytes + used;
-    uint8_t *rows = kcheck_buffer(c, bytes + slack);
+    const size_t used = row_bytes_of(type, n_cols), row_bytes = used + gap;
+    kcheck_begin(c, "pack %s, %zu rows of %zu columns, %zu apart", tdm__type_get((uint32_t)type)->name, n_rows, n_cols,
+                 row_bytes);
+    uint8_t *rows = kcheck_buffer(c, (n_rows - 1) * row_bytes + used);
     for (size_t r = 0; r < n_rows; r++)
-        fill_weights(c, kind, type, rows + r * row_bytes, used);
-    tdm__slab *expected = kcheck_buffer(c, sizeof *expected), *got = kcheck_buffer(c, sizeof *got);
-    kcheck_reference(c)->unpack[type](rows, row_bytes, n_rows, n_cols, expected);
-    kcheck_level(c)->unpack[type](rows, row_bytes, n_rows, n_cols, got);
-    kcheck_same_bytes(c, "q", expected->q, got->q, sizeof got->q);
-    kcheck_same_floats(c, "scale", expected->scale[0], got->scale[0], sizeof got->scale / sizeof(float));
-    kcheck_same_floats(c, "min", expected->min[0], got->min[0], sizeof got->min / sizeof(float));
-    check_slab_meaning(c, type, rows, row_bytes, n_rows, n_cols, got);
+        kcheck_fill_bytes(c, rows + r * row_bytes, used);
+    tdm__weight w = {.type = type, .n_rows = ROWS, .n_cols = n_cols};
+    w.panel_bytes = tdm__packed_panel_bytes(type, n_cols);
+    uint8_t *panel = kcheck_buffer(c, w.panel_bytes);
+    w.panels = panel;
+    tdm__pack_panel(type, rows, row_bytes, n_rows, n_cols, panel);
+    float *expected = kcheck_buffer(c, n_cols * sizeof *expected), *got = kcheck_buffer(c, n_cols * sizeof *got);
+    for (size_t r = 0; r < ROWS; r++) {
+        if (r < n_rows)
+            tdm__dequantize_row(type, rows + r * row_bytes, expected, n_cols);
+        tdm__packed_row(&w, r, got);
+        for (size_t k = 0; k < n_cols && r >= n_rows; k++)
+            kcheck_that(c, fabsf(got[k]) == 0, "a row that is not there is zero");
+        if (r < n_rows)
+            kcheck_same_floats(c, "weight", expected, got, n_cols);
+    }
     kcheck_end(c);
 }
 
-static void check_unpack_f32(kcheck *c, tdm__type type, weight_fill kind, size_t n_rows, size_t n_cols, size_t slack)
-{
-    const tdm__type_traits *t = tdm__type_get((uint32_t)type);
-    size_t row_bytes = n_cols * t->block_bytes;
-    kcheck_begin(c, "unpack %s, %zu rows of %zu columns, fill %d, %zu after", t->name, n_rows, n_cols, (int)kind,
-                 slack);
-    uint8_t *rows = kcheck_buffer(c, n_rows * row_bytes + slack);
-    fill_weights(c, kind, type, rows, n_rows * row_bytes);
-    tdm__slab_f32 *expected = kcheck_buffer(c, sizeof *expected), *got = kcheck_buffer(c, sizeof *got);
-    kcheck_reference(c)->unpack_f32[type](rows, row_bytes, n_rows, n_cols, expected);
-    kcheck_level(c)->unpack_f32[type](rows, row_bytes, n_rows, n_cols, got);
-    kcheck_same_floats(c, "w", expected->w[0], got->w[0], sizeof got->w / sizeof(float));
-    kcheck_end(c);
-}
-
-static void check_unpack_all(kcheck *c)
+static void check_pack_all(kcheck *c)
 {
     static const size_t row_counts[] = {16, 1, 7, 15};
-    for (uint32_t type = 0; type < TDM__TYPE_COUNT; type++)
-        for (size_t i = 0; i < sizeof row_counts / sizeof row_counts[0]; i++)
-            for (int kind = 0; kind < WEIGHT_FILL_COUNT; kind++)
-                for (size_t slack = 0; slack < 3; slack++) {
-                    const tdm__type_traits *t = tdm__type_get(type);
-                    size_t step = t && t->block_values > 32 ? t->block_values : 32;
-                    for (size_t n = step; t && kcheck_reference(c)->unpack[type] && n <= 256; n += step)
-                        check_unpack(c, (tdm__type)type, (weight_fill)kind, row_counts[i], n, slack * 35, slack);
-                    for (size_t n = 1; t && kcheck_reference(c)->unpack_f32[type] && n <= 256; n += 51 - n % 4)
-                        check_unpack_f32(c, (tdm__type)type, (weight_fill)kind, row_counts[i], n, slack);
-                }
+    for (uint32_t type = 0; type < TDM__TYPE_COUNT; type++) {
+        const tdm__type_traits *t = tdm__type_get(type);
+        const size_t step = t ? t->block_values : 1;
+        for (size_t i = 0; t && i < sizeof row_counts / sizeof row_counts[0]; i++)
+            for (size_t n = step; n <= 768; n += step == 1 ? 51 - n % 4 : step == 32 ? 96 : step)
+                check_pack(c, (tdm__type)type, row_counts[i], n, i * 35);
+    }
 }
 
 static void check_quantize(kcheck *c, kcheck_fill kind, size_t n, size_t stride)
@@ -141,15 +121,9 @@ static void check_quantize(kcheck *c, kcheck_fill kind, size_t n, size_t stride)
     kcheck_end(c);
 }
 
-/* Slab and activations with every value that the contract allows, and sums that go with them. */
-static void fill_dot(kcheck *c, kcheck_fill kind, int offset, bool is_extreme, tdm__slab *w, tdm__act_slab *a, size_t n)
+/* Activations with every value that the contract allows, and sums that go with them. */
+static void fill_acts(kcheck *c, kcheck_fill kind, bool is_extreme, tdm__act_slab *a, size_t n)
 {
-    uint8_t mask = offset == 128 ? 255 : 63;
-    kcheck_fill_bytes(c, w->q, sizeof w->q);
-    for (size_t i = 0; i < sizeof w->q; i++)
-        ((uint8_t *)w->q)[i] = is_extreme ? (kcheck_random(c) % 8 ? mask : 0) : ((uint8_t *)w->q)[i] & mask;
-    kcheck_fill_floats(c, kind, w->scale[0], sizeof w->scale / sizeof(float));
-    kcheck_fill_floats(c, kind, w->min[0], sizeof w->min / sizeof(float));
     for (size_t t = 0; t < n; t++) {
         int sign = kcheck_random(c) & 1 ? 1 : -1;
         for (size_t k = 0; k < TDM__SLAB_COLS; k++)
@@ -166,105 +140,69 @@ static void fill_dot(kcheck *c, kcheck_fill kind, int offset, bool is_extreme, t
     }
 }
 
-static void check_dot(kcheck *c, kcheck_fill fill, tdm__dot_kind kind, int offset, bool is_extreme, size_t n_cols,
-                      size_t n_tokens)
+static void check_dot(kcheck *c, tdm__type type, slab_fill weights, kcheck_fill acts, size_t n_cols, size_t n_tokens)
 {
-    kcheck_begin(c, "dot kind %d, offset %d, %zu columns, %zu tokens, fill %d%s", (int)kind, offset, n_cols, n_tokens,
-                 (int)fill, is_extreme ? ", extreme" : "");
-    tdm__slab *w = kcheck_buffer(c, sizeof *w);
+    kcheck_begin(c, "dot %s, %zu columns, %zu tokens, weights %d, activations %d",
+                 tdm__type_get((uint32_t)type)->name, n_cols, n_tokens, (int)weights, (int)acts);
+    uint8_t *slab = kcheck_buffer(c, tdm__packed_slab_bytes(type, n_cols));
     tdm__act_slab *a = kcheck_buffer(c, n_tokens * sizeof *a);
     float(*expected)[ROWS] = kcheck_buffer(c, n_tokens * sizeof *expected);
     float(*got)[ROWS] = kcheck_buffer(c, n_tokens * sizeof *got);
-    fill_dot(c, fill, offset, is_extreme, w, a, n_tokens);
+    fill_slab(c, weights, type, n_cols, slab);
+    fill_acts(c, acts, weights == SLAB_MOST, a, n_tokens);
     kcheck_fill_floats(c, KCHECK_NORMAL, expected[0], n_tokens * ROWS);
     memcpy(got, expected, n_tokens * sizeof *got);
-    kcheck_reference(c)->dot[kind](w, n_cols, offset, a, n_tokens, expected);
-    kcheck_level(c)->dot[kind](w, n_cols, offset, a, n_tokens, got);
+    kcheck_reference(c)->dot[type](slab, n_cols, a, n_tokens, expected);
+    kcheck_level(c)->dot[type](slab, n_cols, a, n_tokens, got);
     kcheck_same_floats(c, "acc", expected[0], got[0], n_tokens * ROWS);
     kcheck_end(c);
 }
 
-/* One token without a slab between: what the reference's unpack and dot give. */
-static void check_unpack_dot(kcheck *c, tdm__type type, weight_fill kind, size_t n_cols, size_t slack)
+static void check_dot_float(kcheck *c, tdm__type type, slab_fill weights, kcheck_fill acts, size_t n_cols,
+                            size_t n_tokens, size_t gap)
 {
-    const tdm__type_traits *t = tdm__type_get((uint32_t)type);
-    tdm__dot_traits dot = tdm__dot_traits_get(type);
-    size_t used = n_cols / t->block_values * t->block_bytes, row_bytes = used + 35 * slack;
-    kcheck_begin(c, "unpack_dot %s, %zu columns, fill %d, %zu after", t->name, n_cols, (int)kind, slack);
-    uint8_t *rows = kcheck_buffer(c, (ROWS - 1) * row_bytes + used + slack);
-    for (size_t r = 0; r < ROWS; r++)
-        fill_weights(c, kind, type, rows + r * row_bytes, used);
-    tdm__slab *w = kcheck_buffer(c, sizeof *w), *unused = kcheck_buffer(c, sizeof *unused);
-    tdm__act_slab *a = kcheck_buffer(c, sizeof *a);
-    float(*expected)[ROWS] = kcheck_buffer(c, sizeof *expected), (*got)[ROWS] = kcheck_buffer(c, sizeof *got);
-    fill_dot(c, KCHECK_NORMAL, dot.offset, slack == 2, unused, a, 1);
-    kcheck_fill_floats(c, KCHECK_NORMAL, expected[0], ROWS);
-    memcpy(got, expected, sizeof *got);
-    kcheck_reference(c)->unpack[type](rows, row_bytes, ROWS, n_cols, w);
-    kcheck_reference(c)->dot[dot.kind](w, n_cols, dot.offset, a, 1, expected);
-    kcheck_level(c)->unpack_dot[type](rows, row_bytes, n_cols, a, got);
-    kcheck_same_floats(c, "acc", expected[0], got[0], ROWS);
-    kcheck_end(c);
-}
-
-static void check_unpack_dot_all(kcheck *c)
-{
-    for (uint32_t type = 0; type < TDM__TYPE_COUNT; type++)
-        for (int kind = 0; kcheck_level(c)->unpack_dot[type] && kind < WEIGHT_FILL_COUNT; kind++)
-            for (size_t slack = 0; slack < 3; slack++) {
-                size_t step = tdm__type_get(type)->block_values;
-                for (size_t n = step; n <= 256; n += step)
-                    check_unpack_dot(c, (tdm__type)type, (weight_fill)kind, n, slack);
-            }
-}
-
-static void check_dot_f32(kcheck *c, kcheck_fill fill, size_t n_cols, size_t n_tokens, size_t gap)
-{
-    kcheck_begin(c, "dot_f32, %zu columns, %zu tokens, fill %d", n_cols, n_tokens, (int)fill);
-    tdm__slab_f32 *w = kcheck_buffer(c, sizeof *w);
+    kcheck_begin(c, "dot %s, %zu columns, %zu tokens, weights %d, activations %d",
+                 tdm__type_get((uint32_t)type)->name, n_cols, n_tokens, (int)weights, (int)acts);
     size_t stride = n_cols + gap, n = (n_tokens - 1) * stride + n_cols;
+    uint8_t *slab = kcheck_buffer(c, tdm__packed_slab_bytes(type, n_cols));
     float *x = kcheck_buffer(c, n * sizeof *x);
     float(*expected)[ROWS] = kcheck_buffer(c, n_tokens * sizeof *expected);
     float(*got)[ROWS] = kcheck_buffer(c, n_tokens * sizeof *got);
-    kcheck_fill_floats(c, fill, w->w[0], sizeof w->w / sizeof(float));
-    kcheck_fill_floats(c, fill, x, n);
+    fill_slab(c, weights == SLAB_MOST ? SLAB_FINITE : weights, type, n_cols, slab);
+    kcheck_fill_floats(c, acts, x, n);
     kcheck_fill_floats(c, KCHECK_NORMAL, expected[0], n_tokens * ROWS);
     memcpy(got, expected, n_tokens * sizeof *got);
-    kcheck_reference(c)->dot_f32(w, n_cols, x, stride, n_tokens, expected);
-    kcheck_level(c)->dot_f32(w, n_cols, x, stride, n_tokens, got);
+    kcheck_reference(c)->dot_float[type](slab, n_cols, x, stride, n_tokens, expected);
+    kcheck_level(c)->dot_float[type](slab, n_cols, x, stride, n_tokens, got);
     kcheck_same_floats(c, "acc", expected[0], got[0], n_tokens * ROWS);
     kcheck_end(c);
+}
+
+static void check_dot_type(kcheck *c, tdm__type type, slab_fill weights, kcheck_fill acts)
+{
+    const size_t step = tdm__type_get((uint32_t)type)->block_values;
+    for (size_t tokens = 1; tokens <= 17; tokens += tokens < 9 ? 1 : 8)
+        for (size_t cols = step; cols <= TDM__SLAB_COLS; cols += step == 1 ? 51 : step == 32 ? 96 : step) {
+            if (step == 1)
+                check_dot_float(c, type, weights, acts, cols, tokens, tokens % 3);
+            else
+                check_dot(c, type, weights, acts, cols, tokens);
+        }
 }
 
 static void check_dot_all(kcheck *c)
 {
-    static const struct {
-        tdm__dot_kind kind;
-        int offset;
-    } kinds[] = {
-        {TDM__DOT_RUN32, 8},     {TDM__DOT_RUN32, 16}, {TDM__DOT_RUN32, 128}, {TDM__DOT_RUN32_MIN, 0},
-        {TDM__DOT_RUN16, 4}, {TDM__DOT_RUN16, 32}, {TDM__DOT_RUN16_MIN, 0},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        for (int fill = 0; fill < KCHECK_FILL_COUNT; fill++)
-            for (size_t tokens = 1; tokens <= 17; tokens += tokens < 9 ? 1 : 8)
-                for (size_t cols = 32; cols <= 256; cols += 112) {
-                    check_dot(c, (kcheck_fill)fill, kinds[i].kind, kinds[i].offset, false, cols / 32 * 32, tokens);
-                    check_dot(c, (kcheck_fill)fill, kinds[i].kind, kinds[i].offset, true, cols / 32 * 32, tokens);
-                }
-    for (int fill = 0; fill < KCHECK_FILL_COUNT; fill++)
-        for (size_t tokens = 1; tokens <= 17; tokens += tokens < 9 ? 1 : 8)
-            for (size_t cols = 1; cols <= 256; cols += 51)
-                check_dot_f32(c, (kcheck_fill)fill, cols, tokens, tokens % 3);
+    for (uint32_t type = 0; type < TDM__TYPE_COUNT; type++)
+        for (int weights = 0; tdm__type_get(type) && weights < SLAB_FILL_COUNT; weights++)
+            for (int acts = 0; acts < KCHECK_FILL_COUNT; acts++)
+                check_dot_type(c, (tdm__type)type, (slab_fill)weights, (kcheck_fill)acts);
 }
 
 /* Timing: the same call again and again on data in cache. */
 typedef struct timed {
     const tdm__kernels *kernels;
     tdm__type type;
-    const uint8_t *rows;
-    size_t row_bytes;
-    tdm__slab *slab;
+    const uint8_t *slab;
     tdm__act_slab *acts;
     size_t n_tokens;
     float (*acc)[ROWS];
@@ -273,26 +211,11 @@ typedef struct timed {
 
 enum { REPEATS = 200 };
 
-static void time_unpack(void *ctx)
-{
-    timed *t = ctx;
-    for (int i = 0; i < REPEATS; i++)
-        t->kernels->unpack[t->type](t->rows, t->row_bytes, ROWS, TDM__SLAB_COLS, t->slab);
-}
-
-static void time_unpack_dot(void *ctx)
-{
-    timed *t = ctx;
-    for (int i = 0; i < REPEATS; i++)
-        t->kernels->unpack_dot[t->type](t->rows, t->row_bytes, TDM__SLAB_COLS, t->acts, t->acc);
-}
-
 static void time_dot(void *ctx)
 {
     timed *t = ctx;
-    tdm__dot_traits dot = tdm__dot_traits_get(t->type);
     for (int i = 0; i < REPEATS; i++)
-        t->kernels->dot[dot.kind](t->slab, TDM__SLAB_COLS, dot.offset, t->acts, t->n_tokens, t->acc);
+        t->kernels->dot[t->type](t->slab, TDM__SLAB_COLS, t->acts, t->n_tokens, t->acc);
 }
 
 static void time_quantize(void *ctx)
@@ -306,37 +229,38 @@ static void bench(kcheck *c)
 {
     static const size_t token_counts[] = {1, 4, 64};
     kcheck_begin(c, "timing");
-    timed t = {.kernels = kcheck_level(c), .slab = kcheck_buffer(c, sizeof(tdm__slab))};
+    timed t = {.kernels = kcheck_level(c)};
     float *x = kcheck_buffer(c, TDM__SLAB_COLS * sizeof *x);
     kcheck_fill_floats(c, KCHECK_NORMAL, x, TDM__SLAB_COLS);
     t.x = x;
     t.acts = kcheck_buffer(c, 64 * sizeof *t.acts);
     t.acc = kcheck_buffer(c, 64 * sizeof *t.acc);
-    uint8_t *rows = kcheck_buffer(c, 16 * 1024);
-    t.rows = rows;
     kcheck_time(c, "quantize 256", REPEATS * TDM__SLAB_COLS, "value", time_quantize, &t);
+    kcheck_end(c);
     for (uint32_t type = 0; type < TDM__TYPE_COUNT; type++) {
-        const tdm__type_traits *traits = tdm__type_get(type);
-        if (!traits || !t.kernels->unpack[type])
+        if (!tdm__type_get(type) || !t.kernels->dot[type])
             continue;
         char what[64];
+        kcheck_begin(c, "timing");
         t.type = (tdm__type)type;
-        t.row_bytes = TDM__SLAB_COLS / traits->block_values * traits->block_bytes;
-        fill_weights(c, WEIGHTS_FINITE, t.type, rows, ROWS * t.row_bytes);
-        fill_dot(c, KCHECK_NORMAL, tdm__dot_traits_get(t.type).offset, false, t.slab, t.acts, 64);
-        snprintf(what, sizeof what, "unpack %s", traits->name);
-        kcheck_time(c, what, (double)(REPEATS * ROWS * t.row_bytes), "byte", time_unpack, &t);
-        snprintf(what, sizeof what, "unpack_dot %s, 1 token", traits->name);
-        if (t.kernels->unpack_dot[type])
-            kcheck_time(c, what, (double)(REPEATS * ROWS * t.row_bytes), "byte", time_unpack_dot, &t);
+        const size_t bytes = tdm__packed_slab_bytes(t.type, TDM__SLAB_COLS);
+        uint8_t *slab = kcheck_buffer(c, bytes);
+        t.acts = kcheck_buffer(c, 64 * sizeof *t.acts);
+        t.acc = kcheck_buffer(c, 64 * sizeof *t.acc);
+        fill_slab(c, SLAB_FINITE, t.type, TDM__SLAB_COLS, slab);
+        fill_acts(c, KCHECK_NORMAL, false, t.acts, 64);
+        t.slab = slab;
         for (size_t i = 0; i < sizeof token_counts / sizeof token_counts[0]; i++) {
             t.n_tokens = token_counts[i];
             memset(t.acc, 0, t.n_tokens * sizeof *t.acc);
-            snprintf(what, sizeof what, "dot %s, %zu tokens", traits->name, t.n_tokens);
-            kcheck_time(c, what, 2.0 * REPEATS * ROWS * TDM__SLAB_COLS * (double)t.n_tokens, "op", time_dot, &t);
+            snprintf(what, sizeof what, "dot %s, %zu tokens", tdm__type_get(type)->name, t.n_tokens);
+            if (t.n_tokens == 1)
+                kcheck_time(c, what, (double)(REPEATS * bytes), "byte", time_dot, &t);
+            else
+                kcheck_time(c, what, 2.0 * REPEATS * ROWS * TDM__SLAB_COLS * (double)t.n_tokens, "op", time_dot, &t);
         }
+        kcheck_end(c);
     }
-    kcheck_end(c);
 }
 
 void kcheck_quants(kcheck *c)
@@ -347,12 +271,11 @@ void kcheck_quants(kcheck *c)
         return;
     }
     check_golden(c);
-    check_unpack_all(c);
+    check_pack_all(c);
     for (int kind = 0; kind < KCHECK_FILL_COUNT; kind++)
         for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
             check_quantize(c, (kcheck_fill)kind, lengths[i], 1);
             check_quantize(c, (kcheck_fill)kind, lengths[i], 3);
         }
     check_dot_all(c);
-    check_unpack_dot_all(c);
 }

@@ -460,7 +460,7 @@ static void long_paths_leave_room_for_the_sentence(void **state)
     memcpy(name + sizeof name - 126, "\xc3\xa9", 2); /* the tail would begin inside this character */
     assert_int_equal(tdm__gguf_parse(bytes, len, name, &g, &err), TDM_OK);
     assert_memory_equal(tdm__gguf_name(g), "...ddd", 6);
-    assert_int_equal(tdm__model_bind(g, &model, &err), TDM_ERR_FORMAT);
+    assert_int_equal(tdm__model_bind(g, NULL, &model, &err), TDM_ERR_FORMAT);
     assert_non_null(strstr(err.msg, "/model.gguf: key general.architecture is missing"));
     tdm__gguf_close(g);
     free(bytes);
@@ -492,7 +492,7 @@ static void tensors_that_would_be_left_out_are_refused(void **state)
         unsigned char *bytes;
         tdm_error err = {0};
         assert_int_equal(parse_made(&m, &g, &bytes, &err), TDM_OK);
-        assert_int_equal(tdm__model_bind(g, &model, &err), TDM_ERR_UNSUPPORTED);
+        assert_int_equal(tdm__model_bind(g, NULL, &model, &err), TDM_ERR_UNSUPPORTED);
         assert_non_null(strstr(err.msg, parts[i]));
         tdm__gguf_close(g);
         free(bytes);

@@ -47,11 +47,9 @@ static inline vec vec_dot_signed(vec start, const vec *q, const int8_t *a)
 
 #include "kernel/dot_template.h"
 #include "kernel/quantize_template.h"
-#include "kernel/unpack_template.h"
 
 void tdm__kernels_init_matmul_avx2(tdm__kernels *k)
 {
     fill_dot(k);
-    fill_unpack(k);
     k->quantize = quantize;
 }

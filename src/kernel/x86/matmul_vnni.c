@@ -1,7 +1,4 @@
-/* matmul_vnni.c - dots by vpdpbusd: 16 rows times 4 columns in one instruction, exact for all bytes.
- *
- * The unpack functions are those of AVX-512; they stand here again because unpack_dot contains the dot.
- */
+/* matmul_vnni.c - dots by vpdpbusd: 16 rows times 4 columns in one instruction, exact for all bytes. */
 #include "kernel/x86/panel_avx512.h"
 
 #include "kernel/kernels_init.h"
@@ -20,10 +17,8 @@ static inline vec vec_dot(vec start, const vec *q, const int8_t *a)
 static inline vec vec_dot_signed(vec start, const vec *q, const int8_t *a) { return vec_dot(start, q, a); }
 
 #include "kernel/dot_template.h"
-#include "kernel/unpack_template.h"
 
 void tdm__kernels_init_matmul_vnni(tdm__kernels *k)
 {
     fill_dot(k);
-    fill_unpack(k);
 }

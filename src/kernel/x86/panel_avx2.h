@@ -1,6 +1,6 @@
 /* panel_avx2.h - a vec of the panel kernels: 32 bits of each of the 16 rows of a panel, in two 256-bit registers.
  *
- * What unpack_template.h, dot_template.h and quantize_template.h are written in.
+ * What dot_template.h and quantize_template.h are written in.
  */
 #ifndef TDM_KERNEL_X86_PANEL_AVX2_H
 #define TDM_KERNEL_X86_PANEL_AVX2_H
@@ -26,41 +26,18 @@ static inline vec vec_or(vec a, vec b)
 {
     return (vec){{_mm256_or_si256(a.half[0], b.half[0]), _mm256_or_si256(a.half[1], b.half[1])}};
 }
-static inline vec vec_xor(vec a, vec b)
-{
-    return (vec){{_mm256_xor_si256(a.half[0], b.half[0]), _mm256_xor_si256(a.half[1], b.half[1])}};
-}
 static inline vec vec_shift_left(vec a, int n)
 {
     return (vec){{_mm256_slli_epi32(a.half[0], n), _mm256_slli_epi32(a.half[1], n)}};
-}
-static inline vec vec_shift_left_by(vec a, int n)
-{
-    __m128i count = _mm_cvtsi32_si128(n);
-    return (vec){{_mm256_sll_epi32(a.half[0], count), _mm256_sll_epi32(a.half[1], count)}};
 }
 static inline vec vec_shift_right(vec a, int n)
 {
     return (vec){{_mm256_srli_epi32(a.half[0], n), _mm256_srli_epi32(a.half[1], n)}};
 }
-static inline vec vec_shift_right_signed(vec a, int n)
-{
-    return (vec){{_mm256_srai_epi32(a.half[0], n), _mm256_srai_epi32(a.half[1], n)}};
-}
-static inline vec vec_add(vec a, vec b)
-{
-    return (vec){{_mm256_add_epi32(a.half[0], b.half[0]), _mm256_add_epi32(a.half[1], b.half[1])}};
-}
 static inline vec vec_load(const void *p)
 {
     const __m256i *v = p;
     return (vec){{_mm256_load_si256(v), _mm256_load_si256(v + 1)}};
-}
-static inline void vec_store(void *p, vec a)
-{
-    __m256i *v = p;
-    _mm256_store_si256(v, a.half[0]);
-    _mm256_store_si256(v + 1, a.half[1]);
 }
 
 static inline vec_f32 vec_to_f32(vec a)
@@ -71,14 +48,26 @@ static inline vec_f32 vec_as_f32(vec a)
 {
     return (vec_f32){{_mm256_castsi256_ps(a.half[0]), _mm256_castsi256_ps(a.half[1])}};
 }
-/* The f16 in the low half of each 32 bits. */
-static inline vec_f32 vec_half_to_f32(vec a)
+/* 16 values of one row each: f16, unsigned and signed bytes, 16-bit words. */
+static inline vec_f32 vec_f32_load_halves(const void *p)
 {
-    vec low = vec_and(a, vec_set1(0xffff));
-    /* packs lane by lane: 8 rows of both halves as 0-3, 8-11, 4-7, 12-15 */
-    __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low.half[0], low.half[1]), 0xd8);
-    return (vec_f32){{_mm256_cvtph_ps(_mm256_castsi256_si128(packed)),
-                      _mm256_cvtph_ps(_mm256_extracti128_si256(packed, 1))}};
+    const __m128i *v = p;
+    return (vec_f32){{_mm256_cvtph_ps(_mm_load_si128(v)), _mm256_cvtph_ps(_mm_load_si128(v + 1))}};
+}
+static inline vec vec_load_bytes(const void *p)
+{
+    __m128i x = _mm_load_si128(p);
+    return (vec){{_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))}};
+}
+static inline vec vec_load_signed_bytes(const void *p)
+{
+    __m128i x = _mm_load_si128(p);
+    return (vec){{_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8))}};
+}
+static inline vec vec_load_words(const void *p)
+{
+    const __m128i *v = p;
+    return (vec){{_mm256_cvtepu16_epi32(_mm_load_si128(v)), _mm256_cvtepu16_epi32(_mm_load_si128(v + 1))}};
 }
 static inline vec_f32 vec_f32_mul(vec_f32 a, vec_f32 b)
 {
@@ -132,46 +121,6 @@ static inline int32_t vec_f32_to_int8(vec_f32 a, int8_t *out)
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
-}
-
-/* Byte j of a row is 16 if bit 4 g + j of its 32 bits is set, else 0; g is a constant. */
-static inline __m256i fifth_bits_half(__m256i bits, int g)
-{
-    const __m256i one_byte = _mm256_set1_epi32((int)(0x08040201u << (g % 2 * 4)));
-    const __m256i row_bytes = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
-    const __m256i spread = _mm256_add_epi32(row_bytes, _mm256_set1_epi32(0x01010101 * (g / 2)));
-    __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(bits, spread), one_byte), one_byte);
-    return _mm256_and_si256(is_set, _mm256_set1_epi8(16));
-}
-static inline vec vec_fifth_bits(vec bits, int g)
-{
-    return (vec){{fifth_bits_half(bits.half[0], g), fifth_bits_half(bits.half[1], g)}};
-}
-
-/* Rows r and r + 4: 16 bytes of each in one lane. */
-static inline __m256i load_2_rows(const uint8_t *p, size_t row_bytes)
-{
-    __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p));
-    return _mm256_inserti128_si256(v, _mm_loadu_si128((const __m128i *)(p + 4 * row_bytes)), 1);
-}
-
-static inline void load_rows_half(const uint8_t *p, size_t row_bytes, int half, vec out[4])
-{
-    __m256i r0 = load_2_rows(p, row_bytes), r1 = load_2_rows(p + row_bytes, row_bytes);
-    __m256i r2 = load_2_rows(p + 2 * row_bytes, row_bytes), r3 = load_2_rows(p + 3 * row_bytes, row_bytes);
-    __m256i low01 = _mm256_unpacklo_epi32(r0, r1), low23 = _mm256_unpacklo_epi32(r2, r3);
-    __m256i high01 = _mm256_unpackhi_epi32(r0, r1), high23 = _mm256_unpackhi_epi32(r2, r3);
-    out[0].half[half] = _mm256_unpacklo_epi64(low01, low23);
-    out[1].half[half] = _mm256_unpackhi_epi64(low01, low23);
-    out[2].half[half] = _mm256_unpacklo_epi64(high01, high23);
-    out[3].half[half] = _mm256_unpackhi_epi64(high01, high23);
-}
-
-/* 16 bytes of 16 rows, row_bytes apart: out[i] has the i-th 4 bytes of every row. */
-static inline void vec_load_rows(const uint8_t *p, size_t row_bytes, vec out[4])
-{
-    load_rows_half(p, row_bytes, 0, out);
-    load_rows_half(p + 8 * row_bytes, row_bytes, 1, out);
 }
 
 #endif

@@ -1,0 +1,306 @@
+/* test_packing.c - packed weights in a cache: made once, found again, and never believed when they are not what they
+ * should be.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "model/model.h"
+#include "model/packed_file.h"
+#include "temp_folder.h"
+#include "tiny_model.h"
+
+static char folder[TDM__TEMP_FOLDER_TEXT], path[128], dir[128];
+
+static void write_model(size_t n_ctx)
+{
+    size_t len;
+    unsigned char *bytes = tdm__tiny_bytes(&(tdm__tiny_options){.arch = "qwen2", .n_ctx = n_ctx}, &len);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+    free(bytes);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    tdm__temp_folder_make(folder);
+    snprintf(path, sizeof path, "%s/model.gguf", folder);
+    snprintf(dir, sizeof dir, "%s/cache/packed", folder);
+    write_model(256);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    chmod(dir, 0700);
+    tdm__temp_folder_remove(folder);
+    return 0;
+}
+
+static tdm__model *open_model(const char *pack_dir, tdm__packing_way way)
+{
+    tdm__model *m = NULL;
+    tdm_error err = {0};
+    if (tdm__model_open(path, pack_dir, &m, &err) != TDM_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(m->packing.way, way);
+    return m;
+}
+
+/* Its panels are those of a model that is packed in memory. */
+static void assert_right(const tdm__model *m)
+{
+    tdm__model *right = open_model(NULL, TDM__PACKING_IN_MEMORY);
+    assert_string_equal(right->packing.note, "");
+    assert_int_equal(m->packing.bytes, right->packing.bytes);
+    assert_memory_equal(m->packing.items[0].weight->panels, right->packing.memory, right->packing.bytes);
+    tdm__model_close(right);
+}
+
+static void open_and_close(tdm__packing_way way)
+{
+    tdm__model *m = open_model(dir, way);
+    assert_right(m);
+    tdm__model_close(m);
+}
+
+/* The first file in dir whose name ends so. */
+static bool find_in(const char *ending, char out[512])
+{
+    bool found = false;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && !found && (e = readdir(d)) != NULL;) {
+        const size_t n = strlen(e->d_name), k = strlen(ending);
+        found = e->d_name[0] != '.' && n >= k && strcmp(e->d_name + n - k, ending) == 0;
+        if (found)
+            snprintf(out, 512, "%s/%s", dir, e->d_name);
+    }
+    if (d)
+        closedir(d);
+    return found;
+}
+
+static void find(const char *ending, char out[512]) { assert_true(find_in(ending, out)); }
+
+static void a_second_start_finds_what_the_first_has_made(void **state)
+{
+    (void)state;
+    struct stat st;
+    char name[512];
+    open_and_close(TDM__PACKING_MADE);
+    open_and_close(TDM__PACKING_FOUND);
+    find(".panels", name);
+    assert_int_equal(stat(name, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(stat(dir, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void a_file_that_was_moved_is_known_by_its_bytes(void **state)
+{
+    (void)state;
+    char moved[160];
+    open_and_close(TDM__PACKING_MADE);
+    snprintf(moved, sizeof moved, "%s/other.gguf", folder);
+    assert_int_equal(rename(path, moved), 0);
+    write_model(256); /* another inode with the same bytes */
+    open_and_close(TDM__PACKING_FOUND);
+}
+
+static void another_file_under_the_same_name_is_packed_anew(void **state)
+{
+    (void)state;
+    open_and_close(TDM__PACKING_MADE);
+    write_model(512);
+    open_and_close(TDM__PACKING_MADE);
+    write_model(256);
+    open_and_close(TDM__PACKING_FOUND); /* that of the first is still there */
+}
+
+static void damage(off_t at, int whence, const void *bytes, size_t n)
+{
+    char name[512];
+    find(".panels", name);
+    int fd = open(name, O_RDWR);
+    assert_true(fd >= 0);
+    assert_true(lseek(fd, at, whence) >= 0);
+    assert_int_equal(write(fd, bytes, n), (ssize_t)n);
+    close(fd);
+}
+
+static void a_head_that_is_not_ours_is_made_anew(void **state)
+{
+    (void)state;
+    static const off_t places[] = {0, 16, 24, 32, 64, 96, 128, 200, TDM__PACKED_HEAD_BYTES - 1};
+    open_and_close(TDM__PACKING_MADE);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        damage(places[i], SEEK_SET, "\x5a", 1);
+        open_and_close(TDM__PACKING_MADE);
+    }
+    open_and_close(TDM__PACKING_FOUND);
+}
+
+static void a_file_of_another_length_is_made_anew(void **state)
+{
+    (void)state;
+    char name[512];
+    struct stat st;
+    open_and_close(TDM__PACKING_MADE);
+    find(".panels", name);
+    assert_int_equal(stat(name, &st), 0);
+    const off_t lengths[] = {0, 1, 100, TDM__PACKED_HEAD_BYTES, st.st_size - 1, st.st_size + 1};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        assert_int_equal(truncate(name, lengths[i]), 0);
+        open_and_close(TDM__PACKING_MADE);
+    }
+}
+
+static void a_file_that_others_may_write_is_made_anew(void **state)
+{
+    (void)state;
+    char name[512];
+    open_and_close(TDM__PACKING_MADE);
+    find(".panels", name);
+    assert_int_equal(chmod(name, 0620), 0);
+    open_and_close(TDM__PACKING_MADE);
+    open_and_close(TDM__PACKING_FOUND);
+}
+
+static void a_note_that_is_no_hash_is_not_believed(void **state)
+{
+    (void)state;
+    char name[512];
+    open_and_close(TDM__PACKING_MADE);
+    find(".source", name);
+    FILE *f = fopen(name, "w");
+    fputs("../../../../etc/passwd-and-then-some-more-of-it-until-it-is-long", f);
+    fclose(f);
+    open_and_close(TDM__PACKING_FOUND); /* the file was read again */
+}
+
+static void the_digest_of_the_panels_tells_a_changed_bit(void **state)
+{
+    (void)state;
+    tdm__model *m = open_model(dir, TDM__PACKING_MADE);
+    assert_true(tdm__packed_file_verify(&m->packing.map));
+    tdm__model_close(m);
+    damage(-1, SEEK_END, "\x5a", 1);
+    m = open_model(dir, TDM__PACKING_FOUND);
+    assert_false(tdm__packed_file_verify(&m->packing.map));
+    tdm__model_close(m);
+}
+
+/* A folder that cannot be made: a file is in its way. */
+static void without_a_folder_it_packs_in_memory_and_says_so(void **state)
+{
+    (void)state;
+    char parent[160];
+    snprintf(parent, sizeof parent, "%s/cache", folder);
+    FILE *f = fopen(parent, "w");
+    fclose(f);
+    tdm__model *m = open_model(dir, TDM__PACKING_IN_MEMORY);
+    assert_non_null(strstr(m->packing.note, "cannot be made"));
+    assert_right(m);
+    tdm__model_close(m);
+}
+
+static void when_there_is_no_room_it_packs_in_memory_and_leaves_nothing(void **state)
+{
+    (void)state;
+    struct rlimit before, small = {.rlim_cur = 8192, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    tdm__model *m = open_model(dir, TDM__PACKING_IN_MEMORY);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_non_null(strstr(m->packing.note, "cannot be written"));
+    assert_right(m);
+    tdm__model_close(m);
+    char name[512];
+    assert_false(find_in("", name));
+}
+
+static void processes_that_pack_at_once_do_not_clash(void **state)
+{
+    (void)state;
+    enum { N = 6 };
+    for (int round = 0; round < 5; round++) {
+        pid_t child[N];
+        for (int i = 0; i < N; i++)
+            if ((child[i] = fork()) == 0) {
+                tdm__model *m = NULL;
+                tdm_error err = {0};
+                tdm_status s = tdm__model_open(path, dir, &m, &err);
+                _exit(s == TDM_OK && m->packing.way != TDM__PACKING_IN_MEMORY ? 0 : 1);
+            }
+        for (int i = 0; i < N; i++) {
+            int status;
+            assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+            assert_int_equal(status, 0);
+        }
+        open_and_close(TDM__PACKING_FOUND);
+        char name[512];
+        find(".panels", name);
+        assert_int_equal(unlink(name), 0);
+    }
+}
+
+/* A kill leaves a temporary file; the next one that packs an hour later takes it away. */
+static void what_a_kill_has_left_goes_later(void **state)
+{
+    (void)state;
+    char name[512], left[600], other[600];
+    open_and_close(TDM__PACKING_MADE);
+    find(".panels", name);
+    snprintf(left, sizeof left, "%s.abcdef", name);
+    snprintf(other, sizeof other, "%.*s-0.panels", (int)(strlen(name) - strlen("-1.panels")), name);
+    damage(0, SEEK_SET, "x", 1);
+    fclose(fopen(left, "w"));
+    fclose(fopen(other, "w"));
+    open_and_close(TDM__PACKING_MADE);
+    assert_int_equal(access(other, F_OK), -1); /* of an older layout */
+    assert_int_equal(access(left, F_OK), 0);   /* may be at work */
+    const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(utimensat(AT_FDCWD, left, old, 0), 0);
+    damage(0, SEEK_SET, "x", 1);
+    open_and_close(TDM__PACKING_MADE);
+    assert_int_equal(access(left, F_OK), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_second_start_finds_what_the_first_has_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_was_moved_is_known_by_its_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_file_under_the_same_name_is_packed_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_head_that_is_not_ours_is_made_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_of_another_length_is_made_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_others_may_write_is_made_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_note_that_is_no_hash_is_not_believed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_digest_of_the_panels_tells_a_changed_bit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_folder_it_packs_in_memory_and_says_so, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(when_there_is_no_room_it_packs_in_memory_and_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(processes_that_pack_at_once_do_not_clash, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_kill_has_left_goes_later, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
