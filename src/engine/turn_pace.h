@@ -17,7 +17,7 @@
 
 enum {
     TDM__PACE_ROWS_MIN = 4,        /* prompts advance, whatever the clock said */
-    TDM__PACE_LIMIT_PERCENT = 160, /* of a turn without prompts: below 200, a fifth is left for what was not foreseen */
+    TDM__PACE_LIMIT_PERCENT = 140, /* of a turn without prompts: below 200, with room for what was not foreseen */
     TDM__PACE_REFRESH = 16,        /* turns; then a turn without prompts is measured again */
 };
 

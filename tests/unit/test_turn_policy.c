@@ -47,9 +47,9 @@ static void beside_streams_a_turn_stays_below_the_limit(void **state)
 {
     (void)state;
     tdm__pace p = pace_of(3, 100000, 2000);
-    assert_int_equal(tdm__pace_prompt_rows(&p, 3, 0, 128), 30); /* 60% of 100000 */
-    assert_int_equal(tdm__pace_prompt_rows(&p, 3, 1, 128), 31);
-    assert_int_equal(tdm__pace_prompt_rows(&p, 3, 10, 128), 46); /* turns of 13 streams: 60% of 120000, and 10 more */
+    assert_int_equal(tdm__pace_prompt_rows(&p, 3, 0, 128), 20); /* 40% of 100000 */
+    assert_int_equal(tdm__pace_prompt_rows(&p, 3, 1, 128), 21);
+    assert_int_equal(tdm__pace_prompt_rows(&p, 3, 10, 128), 34); /* turns of 13 streams: 40% of 100000, and 14 more */
     p = pace_of(3, 100000, 50);
     assert_int_equal(tdm__pace_prompt_rows(&p, 3, 0, 128), 128);
     p = pace_of(3, 100000, 90000);
@@ -65,12 +65,12 @@ static void a_turn_of_unknown_cost_is_measured_without_prompts(void **state)
     tdm__pace_learn(&p, 4, 0, 110000);
     assert_int_equal(tdm__pace_prompt_rows(&p, 4, 0, 128), 0); /* one measurement may have been disturbed */
     tdm__pace_learn(&p, 4, 0, 120000);
-    assert_int_equal(tdm__pace_prompt_rows(&p, 4, 0, 128), 36);
+    assert_int_equal(tdm__pace_prompt_rows(&p, 4, 0, 128), 24);
     for (int i = 0; i < TDM__PACE_REFRESH; i++)
-        tdm__pace_learn(&p, 4, 36, 120000 + 36 * 2000);
+        tdm__pace_learn(&p, 4, 24, 120000 + 24 * 2000);
     assert_int_equal(tdm__pace_prompt_rows(&p, 4, 0, 128), 0); /* contexts have grown since */
     tdm__pace_learn(&p, 4, 0, 130000);
-    assert_int_equal(tdm__pace_prompt_rows(&p, 4, 0, 128), 39);
+    assert_int_equal(tdm__pace_prompt_rows(&p, 4, 0, 128), 26);
 }
 
 static void what_disturbs_a_turn_does_not_lengthen_the_next_ones(void **state)
@@ -86,7 +86,7 @@ static void what_disturbs_a_turn_does_not_lengthen_the_next_ones(void **state)
     assert_int_equal(p.decode_ns[2], 100000);
     p = pace_of(2, 100000, 2000);
     tdm__pace_learn(&p, 2, 10, 50000000);
-    assert_in_range(tdm__pace_prompt_rows(&p, 2, 0, 128), 20, 30);
+    assert_in_range(tdm__pace_prompt_rows(&p, 2, 0, 128), 13, 20);
     p = (tdm__pace){0}; /* both measurements disturbed: turns with prompts that are shorter give it away */
     tdm__pace_learn(&p, 2, 0, 5000000);
     tdm__pace_learn(&p, 2, 0, 5000000);
@@ -96,7 +96,7 @@ static void what_disturbs_a_turn_does_not_lengthen_the_next_ones(void **state)
     tdm__pace_learn(&p, 2, 0, 100000);
     for (int i = 0; i < 10; i++)
         tdm__pace_learn(&p, 2, 4, 108000);
-    assert_int_equal(tdm__pace_prompt_rows(&p, 2, 0, 128), 30);
+    assert_int_equal(tdm__pace_prompt_rows(&p, 2, 0, 128), 20);
 }
 
 /* Machines of all kinds, streams and prompts that come and go: but for the first guess and the least number of rows, no
