@@ -4,14 +4,20 @@
  * a small model has little to lose. Where a line does not pass after its attempts, its sentences are tried one by one,
  * and a sentence that cannot be rewritten without losing a name or a number stays as it was: wrong is worse than
  * unchanged. Only when nothing at all could be rewritten there is an error. Greetings, headings and addresses are no
- * prose and stay; so does who speaks in a chat.
+ * prose and stay, unless they are all there is; so does who speaks in a chat.
+ *
+ * One suggestion is told line by line. Of several each is told when it is whole, because one that could not be
+ * rewritten, or is the same as another, is left out.
  */
+#include <string.h>
+
 #include "base/error.h"
 #include "feature/verb_internal.h"
 #include "feature/verb_text.h"
 
 enum {
     ATTEMPTS = 2,
+    ROUNDS_MORE = 2,        /* for suggestions that are left out */
     CHUNK_TOKENS_MAX = 300, /* of a line at once */
     PROSE_WORDS_MIN = 5,    /* a line with fewer is a greeting, a heading, a signature */
     PROSE_HAN_MIN = 7,
@@ -20,7 +26,10 @@ enum {
 typedef struct rewriting {
     tdm__verb_run *w;
     tdm__request *r;
-    size_t candidate;
+    size_t candidate; /* as many suggestions are there */
+    size_t round;     /* of the seeds */
+    bool is_held;     /* told when it is whole */
+    bool is_one_line;
     size_t chunk_tokens;
     tdm__buf out;
     size_t n_rewritten;
@@ -59,7 +68,7 @@ static tdm_status release(rewriting *t, tdm__str text, tdm_error *err)
 {
     if (tdm__buf_append_str(&t->out, text) != TDM_OK)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a text of %zu bytes", t->out.len + text.len);
-    return tdm__compose_release(t->r, t->candidate, text, err);
+    return t->is_held ? TDM_OK : tdm__compose_release(t->r, t->candidate, text, err);
 }
 
 /* One piece through the model, until it passes. *out is empty when it never did. */
@@ -78,7 +87,7 @@ static tdm_status try_piece(rewriting *t, tdm__str piece, tdm__str *out, tdm_err
         const tdm__verb_question q = {.prompt = t->prompt,
                                       .text = piece,
                                       .max_tokens = times * n_tokens + n_tokens / 2 + 24,
-                                      .attempt = i + t->candidate * ATTEMPTS};
+                                      .attempt = i + t->round * ATTEMPTS};
         tdm__verb_answer a;
         tdm__flaw flaw;
         TDM_TRY(tdm__verb_ask_model(w, t->r, &q, &a, err));
@@ -159,7 +168,7 @@ static tdm_status rewrite_line(rewriting *t, tdm__str line, tdm_error *err)
     size_t at = tdm__speaker_len(line);
     while (at < line.len && (line.ptr[at] == ' ' || line.ptr[at] == '\t'))
         at++;
-    if (!is_prose(tdm__str_sub(line, at, line.len)))
+    if (!t->is_one_line && !is_prose(tdm__str_sub(line, at, line.len)))
         return release(t, line, err);
     TDM_TRY(release(t, tdm__str_sub(line, 0, at), err));
     while (at < line.len) {
@@ -179,28 +188,52 @@ static tdm_status rewrite_text(rewriting *t, tdm_error *err)
         end = newline ? (size_t)(newline - source.ptr) + 1 : source.len;
         TDM_TRY(rewrite_line(t, tdm__str_sub(source, at, end), err));
     }
-    if (t->n_rewritten == 0)
-        return tdm__verb_fail_checks(t->w, err);
-    return tdm__verb_copy(t->w, tdm__buf_str(&t->out), &t->w->suggestions[t->candidate].text, err);
+    return TDM_OK;
+}
+
+static bool is_another(const rewriting *t)
+{
+    for (size_t i = 0; i < t->candidate; i++)
+        if (tdm__str_eq(t->w->suggestions[i].text, tdm__buf_str(&t->out)))
+            return false;
+    return true;
+}
+
+/* One more suggestion, if it comes to one. */
+static tdm_status add_suggestion(rewriting *t, tdm_error *err)
+{
+    tdm__buf_clear(&t->out);
+    t->n_rewritten = 0;
+    TDM_TRY(rewrite_text(t, err));
+    if (t->n_rewritten == 0 || !is_another(t))
+        return TDM_OK;
+    if (t->is_held)
+        TDM_TRY(tdm__compose_release(t->r, t->candidate, tdm__buf_str(&t->out), err));
+    return tdm__verb_copy(t->w, tdm__buf_str(&t->out), &t->w->suggestions[t->candidate++].text, err);
 }
 
 tdm_status tdm__verb_rewrite(tdm__verb_run *w, tdm__request *r, tdm_error *err)
 {
     const size_t n = w->ask.n > 0 ? w->ask.n : 1;
-    rewriting t = {.w = w, .r = r, .prompt = tdm__style_name(style_of(w))};
+    const size_t n_rounds = n > 1 ? n + ROUNDS_MORE : 1;
+    const tdm__str text = tdm__str_trim(w->source);
+    rewriting t = {.w = w,
+                   .r = r,
+                   .is_held = n > 1,
+                   .is_one_line = !memchr(text.ptr, '\n', text.len),
+                   .prompt = tdm__style_name(style_of(w))};
     size_t budget;
     TDM_TRY(tdm__verb_reserve(w, n, err));
     TDM_TRY(tdm__verb_budget(w, r, t.prompt, &budget, err));
     t.chunk_tokens = budget / 5 < CHUNK_TOKENS_MAX ? budget / 5 : CHUNK_TOKENS_MAX;
     tdm__buf_init(&t.out, TDM__GENERATED_BYTES_MAX * 4);
     tdm_status s = TDM_OK;
-    for (t.candidate = 0; s == TDM_OK && t.candidate < n; t.candidate++) {
-        tdm__buf_clear(&t.out);
-        t.n_rewritten = 0;
-        s = rewrite_text(&t, err);
-    }
+    for (; s == TDM_OK && t.candidate < n && t.round < n_rounds; t.round++)
+        s = add_suggestion(&t, err);
     tdm__buf_fini(&t.out);
+    if (s == TDM_OK && t.candidate == 0)
+        s = tdm__verb_fail_checks(w, err);
     if (s == TDM_OK)
-        w->n_suggestions = n;
+        w->n_suggestions = t.candidate;
     return s;
 }

@@ -255,6 +255,35 @@ static void a_sentence_that_does_not_pass_stays_beside_one_that_does(void **stat
         "We shall need 3 chairs before Monday. Call 555 if it does not work.");
 }
 
+/* The second one loses its number twice, the third is the first again: they are left out, what is good stays. */
+static void suggestions_that_fail_or_repeat_others_are_left_out(void **state)
+{
+    (void)state;
+    said[0] = "Could you send us 3 chairs before Monday?";
+    said[1] = said[2] = "Could you send us chairs before Monday?";
+    said[3] = "Could you send us 3 chairs before Monday?";
+    said[4] = "May we have 3 chairs from you before Monday?";
+    const tdm__verb_ask ask = {.verb = TDM__VERB_REWRITE, .text = TDM_STR(LETTER), .n = 2, .wants_pieces = true};
+    result r = run(&ask);
+    if (!r.json)
+        fail_msg("%s", r.error.msg);
+    assert_int_equal(n_of(&r), 2);
+    assert_string_equal(text_of(&r, 0), "Hi Anna,\n\nCould you send us 3 chairs before Monday?\n\nTom\n");
+    assert_string_equal(text_of(&r, 1), "Hi Anna,\n\nMay we have 3 chairs from you before Monday?\n\nTom\n");
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(told[i], text_of(&r, i));
+    assert_false(r.was_retracted);
+    json_decref(r.json);
+}
+
+static void a_text_of_one_short_line_is_rewritten_too(void **state)
+{
+    (void)state;
+    said[0] = "Good morning, my friend!";
+    assert_text((tdm__verb_ask){.verb = TDM__VERB_REWRITE, .text = TDM_STR("hello there friend")},
+                "Good morning, my friend!");
+}
+
 static void instructions_within_the_text_are_a_turn_of_their_own(void **state)
 {
     (void)state;
@@ -432,6 +461,8 @@ int main(void)
         TEST(another_attempt_follows_a_lost_number),
         TEST(a_text_that_never_passes_is_an_error_that_says_why),
         TEST(a_sentence_that_does_not_pass_stays_beside_one_that_does),
+        TEST(suggestions_that_fail_or_repeat_others_are_left_out),
+        TEST(a_text_of_one_short_line_is_rewritten_too),
         TEST(instructions_within_the_text_are_a_turn_of_their_own),
         TEST(proofreading_says_its_edits_as_bytes_of_the_source),
         TEST(a_correct_text_has_no_edits_and_an_empty_list),
