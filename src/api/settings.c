@@ -221,6 +221,25 @@ static tdm_status config_apply(const config *c, const json_t *root, tdm_error *e
     return TDM_OK;
 }
 
+/* Whether there are comments and nothing else: that sets nothing, and for YAML there is no document. A file without
+ * even that was perhaps cut, and is refused. */
+static bool has_only_comments(tdm__str yaml)
+{
+    bool has_comment = false;
+    for (size_t at = 0; at < yaml.len;) {
+        size_t end = at;
+        while (end < yaml.len && yaml.ptr[end] != '\n')
+            end++;
+        while (at < end && (yaml.ptr[at] == ' ' || yaml.ptr[at] == '\r'))
+            at++;
+        if (at < end && yaml.ptr[at] != '#')
+            return false;
+        has_comment = has_comment || at < end;
+        at = end + 1;
+    }
+    return has_comment;
+}
+
 static tdm_status config_read(const char *path, tdm__settings *s, tdm_error *err)
 {
     char *text = NULL;
@@ -230,8 +249,10 @@ static tdm_status config_read(const char *path, tdm__settings *s, tdm_error *err
     if (rc != 0)
         return tdm__fail_os(err, rc, "the configuration %.300s cannot be read", path);
     const config c = {.path = path, .yaml = {text, len}, .settings = s};
-    tdm_status status = tdm__yaml_to_json(c.yaml, path, &root, err);
-    if (status == TDM_OK)
+    tdm_status status = TDM_OK;
+    if (!has_only_comments(c.yaml))
+        status = tdm__yaml_to_json(c.yaml, path, &root, err);
+    if (status == TDM_OK && root)
         status = config_apply(&c, root, err);
     json_decref(root);
     tdm__free(text);

@@ -107,7 +107,7 @@ static tdm_status check_length(const tdm__verb_run *w, tdm__str text, const tdm_
     const tdm__verb verb = w->ask.verb;
     const size_t n = tdm__str_n_chars(tdm__str_trim(text));
     if (n == 0)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "the text is empty, at least %d words are needed", WORDS_MIN);
+        TDM_FAIL(err, TDM_ERR_LIMIT, "the text is empty: there is nothing to work on");
     const bool needs_words = verb == TDM__VERB_PROOFREAD || verb == TDM__VERB_REWRITE;
     if (f->n_words < (needs_words ? WORDS_MIN : 1) && verb != TDM__VERB_PRIORITISE)
         TDM_FAIL(err, TDM_ERR_LIMIT, "the text has %zu words, at least %d are needed", f->n_words,

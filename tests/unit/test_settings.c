@@ -95,6 +95,13 @@ static void a_file_is_read_and_flags_win_over_it(void **state)
     assert_string_equal(tdm__settings_text(&loaded, TDM__SET_MODEL), "/m/x y.gguf");
 }
 
+static void a_file_of_comments_sets_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(load("# queue: 5\n\n  # and so on\r\n#", NULL), TDM_OK);
+    assert_int_equal(tdm__settings_number(&loaded, TDM__SET_QUEUE), 64);
+}
+
 static void what_is_wrong_has_its_line_and_what_is_allowed(void **state)
 {
     (void)state;
@@ -317,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_is_whole_and_its_default_is_allowed),
         cmocka_unit_test(a_file_is_read_and_flags_win_over_it),
+        cmocka_unit_test(a_file_of_comments_sets_nothing),
         cmocka_unit_test(what_is_wrong_has_its_line_and_what_is_allowed),
         cmocka_unit_test(a_partner_in_a_configuration_is_an_error_however_it_is_written),
         cmocka_unit_test(a_flag_is_named_as_it_was_given),
