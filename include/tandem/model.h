@@ -25,6 +25,9 @@ typedef struct tdm_model_options {
     size_t struct_size;
     const char *path; /* of a GGUF file; borrowed for the call */
     const char *name; /* what answers and journals call it, at most 127 bytes; NULL: the file's name without .gguf */
+    const char *cache_dir; /* a folder, made when missing, where weights are kept as this processor wants them: as many
+                              bytes as the file. The first open makes them (2 s for half a GB), later ones map them;
+                              where that fails, and with NULL, they are made in memory at each open */
 } tdm_model_options;
 
 /* Sets struct_size and zeros all else. struct_size is sizeof(tdm_model_options) of the caller. NULL-safe. */
@@ -32,7 +35,7 @@ TDM_API void tdm_model_options_default(tdm_model_options *o, size_t struct_size)
 
 /* Opens the file and its vocabulary; on success the caller has one reference, on failure *out is untouched. ERR_INVAL,
  * ERR_NOT_FOUND, ERR_IO, ERR_NOMEM, ERR_FORMAT (with the field, its value and its limit), ERR_UNSUPPORTED (a family or
- * a type of weights that is not built). Reads the index, not the weights: some tenths of a second. Any thread. */
+ * a type of weights that is not built). Any thread. */
 TDM_API tdm_status tdm_model_open(const tdm_model_options *o, tdm_model **out, tdm_error *err);
 
 /* One more reference to the same model, which is also the result. Any thread. NULL gives NULL. */

@@ -34,7 +34,7 @@ static void destroy(tdm_model *m)
 static tdm_status open_all(tdm_model *m, const tdm_model_options *o, tdm_error *err)
 {
     TDM_TRY(set_name(m, o, err));
-    TDM_TRY(tdm__model_open(o->path, NULL, &m->model, err));
+    TDM_TRY(tdm__model_open(o->path, o->cache_dir, &m->model, err));
     return tdm__tokenizer_create(m->model->gguf, &m->tokenizer, err);
 }
 

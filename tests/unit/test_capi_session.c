@@ -55,6 +55,35 @@ static tdm_session *open_session(tdm_model *m, size_t n_context)
     return s;
 }
 
+/* The second open maps what the first has made; both give the same. */
+static void a_cache_is_made_once_and_changes_nothing(void **state)
+{
+    (void)state;
+    char dir[256];
+    float seen[3][8];
+    snprintf(dir, sizeof dir, "%s/cache", world.folder);
+    for (int i = 0; i < 3; i++) {
+        tdm_model *m = NULL;
+        tdm_error err = {0};
+        tdm_model_options o;
+        tdm_model_options_default(&o, sizeof o);
+        o.path = world.qwen;
+        o.cache_dir = i == 0 ? NULL : dir;
+        assert_int_equal(tdm_model_open(&o, &m, &err), TDM_OK);
+        tdm_session *s = open_session(m, 64);
+        const int32_t ids[] = {1, 2, 3};
+        assert_int_equal(tdm_session_sync(s, ids, 3, &err), TDM_OK);
+        const float *logits;
+        size_t n;
+        assert_int_equal(tdm_session_logits(s, &logits, &n, &err), TDM_OK);
+        memcpy(seen[i], logits, sizeof seen[i]);
+        tdm_session_destroy(&s);
+        tdm_model_unref(&m);
+    }
+    assert_memory_equal(seen[0], seen[1], sizeof seen[0]);
+    assert_memory_equal(seen[0], seen[2], sizeof seen[0]);
+}
+
 static void text_comes_back_from_its_ids(void **state)
 {
     (void)state;
@@ -246,6 +275,7 @@ static void a_file_that_changed_ends_a_session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cache_is_made_once_and_changes_nothing),
         cmocka_unit_test(text_comes_back_from_its_ids),
         cmocka_unit_test(a_kept_beginning_gives_the_same_bits),
         cmocka_unit_test(a_draw_depends_on_seed_and_tokens_alone),
