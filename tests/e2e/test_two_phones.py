@@ -216,12 +216,14 @@ def show_case(browser, case):
     pick(browser, "#case select", case)
 
 
-def view(browser, side, name):
-    """The text of one of the phone's views; the phone is left with its assistant."""
+def view(browser, side, name, words=""):
+    """The text of one of the phone's views, once it has these words: it shows what it had while it asks anew. The phone
+    is left with its assistant."""
     with on(browser, side):
         click(browser, f"#tab-{name}")
-        wait(browser, lambda: len(text_of(browser, f"#view-{name}").split("\n")) > 2)
-        text = text_of(browser, f"#view-{name}")
+        shown = lambda: text_of(browser, f"#view-{name}")  # noqa: E731
+        wait(browser, lambda: len(shown().split("\n")) > 2 and words in shown())
+        text = shown()
         take_picture(browser, f"view-{side}-{name}")
         click(browser, "#tab-talk")
     return text
@@ -258,7 +260,7 @@ def test_the_us_phone_answers_with_its_own_model_and_the_mainland_phone_says_why
         why = on_phone(stage, side, ".why")
         assert "Qwen2.5 Coder 0.5B" in why and {"left": "FILING_SUBMITTED", "right": "ChatGPT"}[side] in why
     shot(stage, "2-why")
-    assert "Sold in" in view(stage, "left", "device") and "SHA" not in view(stage, "right", "device")
+    assert "Sold in" in view(stage, "left", "device", "Sold in") and "SHA" not in view(stage, "right", "device")
 
 
 def test_the_same_in_the_other_language(stage):
@@ -302,7 +304,7 @@ def test_once_sends_that_text_and_leaves_a_receipt(demo, stage):
     assert "[EMULATED" in answer and "ChatGPT\nEMULATED" in answer and "You agreed to this once." not in answer
     wait(stage, lambda: len(demo.seen_by("openai")) == 1)  # the stand-in notes it when its answer has gone
     seen = demo.seen_by("openai")
-    receipts = view(stage, "right", "receipts")
+    receipts = view(stage, "right", "receipts", "ChatGPT")
     assert "ChatGPT EMULATED · Assistant" in receipts.replace("\n", " ") and seen[0]["sha256"][:16] in receipts
     shot(stage, "5-chatgpt-answered")
     ask_both(stage, "Ask ChatGPT: what is the capital of Spain?")
@@ -385,7 +387,7 @@ def test_the_mainland_phone_hands_off_to_alibaba_by_name_and_always_is_remembere
     choose(stage, "left", "always")
     answer = last_answer(stage, "left")
     assert "[EMULATED" in answer and "Alibaba\nEMULATED" in answer and "AI-generated" in answer
-    assert "Alibaba" in view(stage, "left", "consents")
+    assert "Alibaba" in view(stage, "left", "consents", "Alibaba")
     shot(stage, "10-alibaba-answered")
     ask_both(stage, "What is the capital of Spain?", by_name=True)
     assert not is_asked(stage, "left") and "[EMULATED" in last_answer(stage, "left")
@@ -417,7 +419,7 @@ def test_a_swapped_partner_needs_its_own_case_and_is_asked_for_anew(demo, stage)
     asked = len(demo.seen_by("alibaba"))
     swap_to(stage, "Baidu")
     wait(stage, lambda: text_of(stage, "#place-left .partners").startswith("Baidu") and is_shut(stage, "left"))
-    assert "You have agreed to nothing" in view(stage, "left", "consents")
+    assert "You have agreed to nothing" in view(stage, "left", "consents", "You have agreed to nothing")
     ask_both(stage, "What is the capital of Italy?", by_name=True)
     choose(stage, "right", "later")
     assert not is_asked(stage, "left") and demo.seen_by("baidu") == []
@@ -511,10 +513,10 @@ def test_a_reload_and_a_second_window_work_and_one_without_the_key_says_why(demo
     open_stage(demo, stage)
     ask_both(stage, "What is the capital of Italy?")
     assert "Rome" in last_answer(stage, "left") and "Rome" in last_answer(stage, "right")
-    assert "ChatGPT" in view(stage, "right", "receipts")
+    assert "ChatGPT" in view(stage, "right", "receipts", "ChatGPT")
     stage.close()
     stage.switch_to.window(first)
-    assert "ChatGPT" in view(stage, "right", "receipts")  # the first window's owner is still the owner
+    assert "ChatGPT" in view(stage, "right", "receipts", "ChatGPT")  # the first window's owner is still the owner
     stage.switch_to.new_window("tab")
     stage.get(f"http://127.0.0.1:{demo.port}/")
     wait(stage, lambda: "desk's key" in text_of(stage, "#trouble"))
@@ -534,7 +536,8 @@ def test_another_market_is_another_phone(demo, stage):
     wait(stage, lambda: on_phone(stage, "right", "#sold") == "Sold in Hong Kong\nDEMO")
     wait_for_owners(stage)
     assert demo.right.get("/v1/device")["device"] != before
-    assert "Nothing has left this phone." in view(stage, "right", "receipts")  # it is another phone
+    nothing = "Nothing has left this phone."
+    assert nothing in view(stage, "right", "receipts", nothing)  # it is another phone
     shot(stage, "20-hong-kong")
     pick(stage, "#place-right .another select", "the United States")
     wait(stage, lambda: demo.phone_is("right", "US"))
