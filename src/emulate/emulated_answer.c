@@ -23,6 +23,7 @@ enum {
     FRAMES_BYTES_MAX = 8 << 20,
     SLOW_FIRST_MS = 3000,
     SLOW_NEXT_MS = 700,
+    SLOW_BYTES = 100, /* at once, however fast the model writes */
     CUT_AFTER_MS = 150, /* what was written has left by then */
 };
 
@@ -39,6 +40,7 @@ struct tdm__emulated_answer {
     tdm__buf frames;
     tdm__buf whole;
     bool head_sent, is_waiting; /* is_waiting: for the pace */
+    bool has_more;              /* of a slow stream: text that is not due yet */
     tdm__loop_note note;
     pthread_mutex_t lock; /* guards all below */
     tdm__buf text;        /* not yet taken by the loop */
@@ -133,6 +135,17 @@ static tdm_status take_text(tdm__emulated_answer *a, tdm__str text)
     return TDM_OK;
 }
 
+/* How much of what has come is to go now: of a slow one a little, whole characters. */
+static size_t count_due(const tdm__emulated_answer *a)
+{
+    size_t n = a->text.len;
+    if (a->fault != TDM__EMULATED_SLOW || !a->question.stream || n <= SLOW_BYTES)
+        return n;
+    for (n = SLOW_BYTES; n > 0 && ((unsigned char)a->text.ptr[n] & 0xc0) == 0x80;)
+        n--;
+    return n;
+}
+
 /* What has come since the last time; the mark goes before the first. */
 static tdm_status take_pending(tdm__emulated_answer *a)
 {
@@ -143,9 +156,12 @@ static tdm_status take_pending(tdm__emulated_answer *a)
     tdm_status s = a->overflowed ? TDM_ERR_LIMIT : TDM_OK;
     if (s == TDM_OK && is_first && (a->text.len > 0 || a->is_done))
         s = tdm__emulated_put_mark(a->stand_in->vendor, a->fault, &piece);
-    if (s == TDM_OK)
-        s = tdm__buf_append_str(&piece, tdm__buf_str(&a->text));
-    tdm__buf_clear(&a->text);
+    const size_t n_due = count_due(a);
+    if (s == TDM_OK && n_due > 0)
+        s = tdm__buf_append_str(&piece, (tdm__str){a->text.ptr, n_due});
+    if (n_due > 0)
+        tdm__buf_consume(&a->text, n_due);
+    a->has_more = a->text.len > 0;
     pthread_mutex_unlock(&a->lock);
     if (s == TDM_OK && piece.len > 0)
         s = take_text(a, tdm__buf_str(&piece));
@@ -235,6 +251,12 @@ static void give_text(tdm__emulated_answer *a)
         tdm__loop_timer_set(a->pace, CUT_AFTER_MS);
 }
 
+static void wait_slowly(tdm__emulated_answer *a)
+{
+    a->is_waiting = true;
+    tdm__loop_timer_set(a->pace, a->head_sent ? SLOW_NEXT_MS : SLOW_FIRST_MS);
+}
+
 /* Gives the client what there is; the object may be gone afterwards. */
 static void advance(tdm__emulated_answer *a)
 {
@@ -245,6 +267,10 @@ static void advance(tdm__emulated_answer *a)
         return;
     if (a->conn && !failed)
         give_text(a);
+    if (a->conn && !failed && a->has_more) {
+        wait_slowly(a);
+        return;
+    }
     if (!is_done || is_cutting(a))
         return;
     if (a->conn)
@@ -267,8 +293,7 @@ static void events_came(void *user)
     if (a->fault != TDM__EMULATED_SLOW || !a->conn) {
         advance(a);
     } else if (!a->is_waiting) {
-        a->is_waiting = true;
-        tdm__loop_timer_set(a->pace, a->head_sent ? SLOW_NEXT_MS : SLOW_FIRST_MS);
+        wait_slowly(a);
     }
 }
 

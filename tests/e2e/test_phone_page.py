@@ -278,10 +278,10 @@ def test_taken_back_broken_and_failed_answers(browser, make_phone):
 
 def test_an_offer_that_ended_cannot_be_agreed_to(browser, make_phone):
     phone = make_phone()
-    phone.offer_life_s = 1
+    phone.offer_life_s = 3
     say(browser, "I am unsure")
     wait(browser, lambda: is_shown(browser, "#sheet-panel"))
-    wait(browser, lambda: "This offer has ended" in text_of(browser, ".offer"), 5)
+    wait(browser, lambda: "This offer has ended" in text_of(browser, ".offer"), 10)
     assert not is_shown(browser, "#sheet-panel") and not phone.sent
 
 
