@@ -6,7 +6,7 @@
 enum { TURNS = 64, BYTES = 16384 }; /* questions and answers, and what one of them may have */
 static bool show(void *answer, const tdm_event *ev)
 {
-    if (ev->kind == TDM_EVENT_TEXT && printf("%s", ev->text) >= 0)
+    if (ev->kind == TDM_EVENT_TEXT && fwrite(ev->text, 1, ev->text_len, stdout) == ev->text_len)
         strncat(answer, ev->text, BYTES - 1 - strlen(answer));
     return fflush(stdout) == 0;
 }
