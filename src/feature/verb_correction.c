@@ -20,18 +20,6 @@ static tdm__str word_at(const tdm__word_list *l, size_t i)
     return tdm__str_sub(l->text, l->items[i].start, l->items[i].end);
 }
 
-/* Whether the word is in a list of words between blanks, in small letters. */
-static bool is_listed(tdm__str word, const char *list)
-{
-    for (const char *p = list; *p;) {
-        const char *end = strchr(p, ' ');
-        if (tdm__str_eq_fold(word, (tdm__str){p, (size_t)(end - p)}))
-            return true;
-        p = end + 1;
-    }
-    return false;
-}
-
 /* ---- English words ---- */
 
 static char fold(char c)
@@ -120,14 +108,14 @@ static bool are_confused(tdm__str a, tdm__str b)
         "break brake ",
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        if (is_listed(a, groups[i]) && is_listed(b, groups[i]))
+        if (tdm__str_is_listed(a, groups[i]) && tdm__str_is_listed(b, groups[i]))
             return true;
     return false;
 }
 
 static bool negates(tdm__str w)
 {
-    return is_listed(w, "not no never none nor without ") ||
+    return tdm__str_is_listed(w, "not no never none nor without ") ||
            (w.len > 3 && tdm__str_eq_fold(tdm__str_sub(w, w.len - 3, w.len), TDM_STR("n't")));
 }
 
@@ -181,7 +169,7 @@ static bool is_name_at(const tdm__word_list *l, size_t i)
 
 static bool may_come_or_go(tdm__str w)
 {
-    return is_listed(w, "a an the to of in on at is are be for and it have has ");
+    return tdm__str_is_listed(w, "a an the to of in on at is are be for and it have has ");
 }
 
 /* "alot" and "a lot", "every one" and "everyone". */

@@ -29,18 +29,6 @@ static void count_writing(tdm__str c, tdm__language_found *f)
     f->n_simplified += new && !old;
 }
 
-/* Whether the word is in a list of words between blanks. */
-static bool is_listed(tdm__str word, const char *list)
-{
-    for (const char *p = list; *p;) {
-        const char *end = strchr(p, ' ');
-        if (tdm__str_eq_fold(word, (tdm__str){p, (size_t)(end - p)}))
-            return true;
-        p = end + 1;
-    }
-    return false;
-}
-
 static const char english[] =
     "the of and to a in is it you that for on was are with as i be at have this not but by from "
     "we they my your will can has been he she do if what please ";
@@ -74,8 +62,8 @@ static void count_word(tdm__str text, const tdm__word *w, tally *t, tdm__languag
     uint32_t c;
     if (w->kind == TDM__WORD_LATIN) {
         t->n_latin++;
-        t->n_english += is_listed(word, english);
-        t->n_others += is_listed(word, others);
+        t->n_english += tdm__str_is_listed(word, english);
+        t->n_others += tdm__str_is_listed(word, others);
     } else if (w->kind == TDM__WORD_HAN) {
         f->n_han++;
         count_writing(word, f);

@@ -359,3 +359,14 @@ size_t tdm__speaker_len(tdm__str line)
     }
     return 0;
 }
+
+bool tdm__str_is_listed(tdm__str word, const char *list)
+{
+    for (const char *p = list; *p;) {
+        const char *end = strchr(p, ' ');
+        if (tdm__str_eq_fold(word, (tdm__str){p, (size_t)(end - p)}))
+            return true;
+        p = end + 1;
+    }
+    return false;
+}

@@ -75,4 +75,7 @@ size_t tdm__count_sentences(tdm__str text);
 /* "Nina: ", "老周：" at the begin of a chat's line: its length, or 0. */
 size_t tdm__speaker_len(tdm__str line);
 
+/* Whether the word, in whatever case, is in a list of words each with a blank behind it. */
+bool tdm__str_is_listed(tdm__str word, const char *list);
+
 #endif

@@ -24,14 +24,6 @@ enum {
 
 static size_t slabs_of(size_t n_cols) { return (n_cols + TDM__SLAB_COLS - 1) / TDM__SLAB_COLS; }
 
-static size_t panels_of(size_t n_rows) { return (n_rows + TDM__PANEL_ROWS - 1) / TDM__PANEL_ROWS; }
-
-static size_t columns_of_slab(size_t n_cols, size_t s)
-{
-    size_t left = n_cols - s * TDM__SLAB_COLS;
-    return left < TDM__SLAB_COLS ? left : TDM__SLAB_COLS;
-}
-
 size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols, size_t terms)
 {
     return slabs_of(n_cols) * n_tokens * terms * sizeof(tdm__act_slab);
@@ -48,7 +40,7 @@ static void quantize_twice(const tdm__kernels *k, const tdm__acts *a, size_t t)
     const float *x = a->x + t * a->n_cols;
     float rest[TDM__SLAB_COLS];
     for (size_t s = 0; s < slabs_of(a->n_cols); s++, x += TDM__SLAB_COLS) {
-        size_t n = columns_of_slab(a->n_cols, s);
+        size_t n = tdm__slab_cols(a->n_cols, s * TDM__SLAB_COLS);
         tdm__act_slab *first = a->q + 2 * (s * a->n_tokens + t);
         k->quantize(x, n, first, 1);
         for (size_t i = 0; i < n; i++)
@@ -112,9 +104,9 @@ static void multiply_slabs(const matmul_run *run, const panel *p, float (*acc)[T
     const tdm__kernels *k = run->kernels;
     const tdm__weight *w = p->w;
     const tdm__acts *a = run->acts;
-    const uint8_t *slab = p->bytes, *end = w->panels + panels_of(w->n_rows) * w->panel_bytes;
+    const uint8_t *slab = p->bytes, *end = w->panels + tdm__panels_of(w->n_rows) * w->panel_bytes;
     for (size_t s = 0; s < slabs_of(w->n_cols); s++) {
-        size_t n_cols = columns_of_slab(w->n_cols, s), bytes = tdm__packed_slab_bytes(w->type, n_cols);
+        size_t n_cols = tdm__slab_cols(w->n_cols, s * TDM__SLAB_COLS), bytes = tdm__packed_slab_bytes(w->type, n_cols);
         prefetch(slab, end, bytes);
         if (k->dot[w->type])
             k->dot[w->type](slab, n_cols, a->q + (s * a->n_tokens + p->first_token) * p->lines_per_token,
@@ -162,7 +154,7 @@ static void multiply_part(const matmul_run *run, size_t begin, size_t end, size_
     size_t at = 0; /* where the job's panels begin */
     for (size_t j = 0; j < run->n_jobs && at < end; j++) {
         const tdm__weight *w = run->jobs[j].w;
-        size_t panel_bytes = w->panel_bytes, n_panels = panels_of(w->n_rows);
+        size_t panel_bytes = w->panel_bytes, n_panels = tdm__panels_of(w->n_rows);
         size_t first = begin > at ? (begin - at + panel_bytes - 1) / panel_bytes : 0;
         for (size_t i = first; i < n_panels && at + i * panel_bytes < end; i++)
             multiply_panel(run, &run->jobs[j], i, first_token, n_tokens);
@@ -190,6 +182,6 @@ void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *
     assert(a->terms == 1 || a->terms == 2);
     matmul_run run = {.kernels = k, .jobs = jobs, .n_jobs = n_jobs, .acts = a};
     for (size_t j = 0; j < n_jobs; j++)
-        run.bytes += panels_of(jobs[j].w->n_rows) * jobs[j].w->panel_bytes;
+        run.bytes += tdm__panels_of(jobs[j].w->n_rows) * jobs[j].w->panel_bytes;
     tdm__team_run(team, matmul_member, &run);
 }

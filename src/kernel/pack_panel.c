@@ -120,7 +120,7 @@ void tdm__pack_panel(tdm__type type, const uint8_t *rows, size_t row_bytes, size
     assert(n_rows >= 1 && n_rows <= TDM__PANEL_ROWS && n_cols % t->block_values == 0);
     memset(out, 0, tdm__packed_panel_bytes(type, n_cols));
     for (size_t c = 0; c < n_cols; c += TDM__SLAB_COLS) {
-        const size_t n = n_cols - c < TDM__SLAB_COLS ? n_cols - c : TDM__SLAB_COLS;
+        const size_t n = tdm__slab_cols(n_cols, c);
         for (size_t r = 0; r < n_rows; r++) {
             const uint8_t *row = rows + r * row_bytes + c / t->block_values * t->block_bytes;
             if (t->block_values == 1)

@@ -55,7 +55,7 @@ size_t tdm__packed_panel_bytes(tdm__type type, size_t n_cols)
 
 size_t tdm__packed_bytes(tdm__type type, size_t n_rows, size_t n_cols)
 {
-    return (n_rows + TDM__PANEL_ROWS - 1) / TDM__PANEL_ROWS * tdm__packed_panel_bytes(type, n_cols);
+    return tdm__panels_of(n_rows) * tdm__packed_panel_bytes(type, n_cols);
 }
 
 /* ---- quants ---- */
@@ -144,7 +144,7 @@ void tdm__packed_row(const tdm__weight *w, size_t row, float *out)
 {
     const uint8_t *slab = w->panels + row / TDM__PANEL_ROWS * w->panel_bytes;
     for (size_t c = 0; c < w->n_cols; c += TDM__SLAB_COLS) {
-        const size_t n = w->n_cols - c < TDM__SLAB_COLS ? w->n_cols - c : TDM__SLAB_COLS;
+        const size_t n = tdm__slab_cols(w->n_cols, c);
         if (tdm__packed_shape_of(w->type).low_bits == 0)
             read_floats(w->type, slab, row % TDM__PANEL_ROWS, n, out + c);
         else

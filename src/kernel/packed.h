@@ -47,6 +47,13 @@ typedef struct tdm__weight {
     size_t panel_bytes;
 } tdm__weight;
 
+/* How many panels n_rows make, and how many columns the slab has that begins at column c of n_cols. */
+static inline size_t tdm__panels_of(size_t n_rows) { return (n_rows + TDM__PANEL_ROWS - 1) / TDM__PANEL_ROWS; }
+static inline size_t tdm__slab_cols(size_t n_cols, size_t c)
+{
+    return n_cols - c < TDM__SLAB_COLS ? n_cols - c : TDM__SLAB_COLS;
+}
+
 /* Bytes of a slab of that many columns; a multiple of 64. */
 size_t tdm__packed_slab_bytes(tdm__type type, size_t n_cols);
 

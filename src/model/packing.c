@@ -30,7 +30,7 @@ tdm_status tdm__packing_add(tdm__packing *p, const tdm__gguf_tensor *t, size_t n
                             tdm_error *err)
 {
     size_t panel_bytes = tdm__packed_panel_bytes(t->type, n_cols), bytes, end;
-    if (!tdm__mul_size((n_rows + TDM__PANEL_ROWS - 1) / TDM__PANEL_ROWS, panel_bytes, &bytes) ||
+    if (!tdm__mul_size(tdm__panels_of(n_rows), panel_bytes, &bytes) ||
         !tdm__add_size(p->bytes, bytes, &end))
         TDM_FAIL(err, TDM_ERR_LIMIT, "tensor %.*s of %zu rows of %zu columns is too large", (int)t->name.len,
                  t->name.ptr, n_rows, n_cols);
@@ -55,7 +55,7 @@ static void pack_member(void *ctx, int i, int n)
     const tdm__gguf_tensor *t = run->item->tensor;
     const tdm__weight *w = run->item->weight;
     size_t begin, end, row_bytes = (size_t)(t->n_bytes / w->n_rows);
-    tdm__team_range((w->n_rows + TDM__PANEL_ROWS - 1) / TDM__PANEL_ROWS, i, n, &begin, &end);
+    tdm__team_range(tdm__panels_of(w->n_rows), i, n, &begin, &end);
     for (size_t panel = begin; panel < end; panel++) {
         size_t first = panel * TDM__PANEL_ROWS;
         tdm__pack_panel(w->type, t->data + first * row_bytes, row_bytes,

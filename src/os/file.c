@@ -91,8 +91,7 @@ static int write_all(int fd, const char *bytes, size_t len)
     return fsync(fd) == 0 ? 0 : errno;
 }
 
-/* Makes the new name durable. A folder that may be written but not read cannot be synced: that is no failure. */
-static int sync_parent(const char *path)
+int tdm__file_sync_name(const char *path)
 {
     char dir[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -125,7 +124,7 @@ int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsi
         unlink(tmp);
         return rc;
     }
-    return sync_parent(path);
+    return tdm__file_sync_name(path);
 }
 
 int tdm__dir_make(const char *path, unsigned mode)

@@ -20,6 +20,10 @@ int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t 
  * what stood at path before still does; only when the folder's own sync fails (EIO) the new file is there already. */
 int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode);
 
+/* Makes a name that was put into path's folder durable. A folder that may be written but not read cannot be synced:
+ * that is no failure. */
+int tdm__file_sync_name(const char *path);
+
 /* mkdir -p with the given mode for what is missing. */
 int tdm__dir_make(const char *path, unsigned mode);
 

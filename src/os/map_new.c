@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "os/file.h"
 #include "os/heap.h"
 
 static void fini(tdm__map_new *m)
@@ -70,20 +71,6 @@ void tdm__map_new_abort(tdm__map_new *m)
     fini(m);
 }
 
-static int sync_folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? tdm__strndup(path, (size_t)(slash - path) + 1) : tdm__strdup(".");
-    if (!folder)
-        return ENOMEM;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 || fsync(fd) != 0 ? errno : 0;
-    if (fd >= 0)
-        close(fd);
-    tdm__free(folder);
-    return rc;
-}
-
 int tdm__map_new_commit(tdm__map_new *m, const char *path)
 {
     int rc = msync(m->ptr, m->len, MS_SYNC) != 0 || fsync(m->fd) != 0 || rename(m->temporary, path) != 0 ? errno : 0;
@@ -92,5 +79,5 @@ int tdm__map_new_commit(tdm__map_new *m, const char *path)
         return rc;
     }
     fini(m);
-    return sync_folder_of(path);
+    return tdm__file_sync_name(path);
 }
