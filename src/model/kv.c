@@ -54,17 +54,28 @@ void tdm__kv_fini(tdm__kv *kv)
     *kv = (tdm__kv){0};
 }
 
-/* Tiles of keys and the values of the same positions are runs of the same length: head_dim numbers a position. */
+/* A tile of keys and the values of its positions are runs of the same length: head_dim numbers a position. */
+unsigned char *tdm__kv_at(const tdm__kv *kv, size_t layer, size_t head, tdm__kv_part part, size_t first,
+                          size_t *tile_bytes)
+{
+    assert(layer < kv->n_layers && head < kv->n_kv_heads && first % TDM__KV_TILE == 0 && first < kv->capacity);
+    const tdm__kv_layer *l = &kv->layers[layer];
+    uint16_t *base = part == TDM__KV_KEYS ? l->k : l->v;
+    *tile_bytes = TDM__KV_TILE * kv->head_dim * sizeof *base;
+    return (unsigned char *)(base + (head * kv->capacity + first) * kv->head_dim);
+}
+
 void tdm__kv_copy(tdm__kv *to, const tdm__kv *from, size_t begin, size_t end)
 {
     assert(begin <= end && end <= to->capacity && end <= from->capacity && to->head_dim == from->head_dim);
-    size_t first = begin / TDM__KV_TILE * TDM__KV_TILE, behind = tdm__align_up(end, TDM__KV_TILE);
-    size_t bytes = (behind - first) * to->head_dim * sizeof(uint16_t);
+    if (begin == end)
+        return;
+    size_t first = begin / TDM__KV_TILE * TDM__KV_TILE;
+    size_t n_tiles = (end - first + TDM__KV_TILE - 1) / TDM__KV_TILE, tile_bytes;
     for (size_t l = 0; l < to->n_layers; l++)
-        for (size_t h = 0; h < to->n_kv_heads; h++) {
-            size_t to_at = (h * to->capacity + first) * to->head_dim;
-            size_t from_at = (h * from->capacity + first) * from->head_dim;
-            memcpy(to->layers[l].k + to_at, from->layers[l].k + from_at, bytes);
-            memcpy(to->layers[l].v + to_at, from->layers[l].v + from_at, bytes);
-        }
+        for (size_t h = 0; h < to->n_kv_heads; h++)
+            for (tdm__kv_part part = 0; part < TDM__KV_N_PARTS; part++) {
+                unsigned char *at = tdm__kv_at(to, l, h, part, first, &tile_bytes);
+                memcpy(at, tdm__kv_at(from, l, h, part, first, &tile_bytes), n_tiles * tile_bytes);
+            }
 }

@@ -24,6 +24,14 @@ size_t tdm__kv_bytes(const tdm__model *m, size_t n_ctx);
 tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_error *err);
 void tdm__kv_fini(tdm__kv *kv);
 
+/* What one head has in one layer: parts of the same number of bytes a position, whole tiles of positions without a gap. */
+typedef enum tdm__kv_part { TDM__KV_KEYS = 0, TDM__KV_VALUES, TDM__KV_N_PARTS } tdm__kv_part;
+
+/* Where `part` of positions first .. lies, and in *tile_bytes what each tile of TDM__KV_TILE positions takes from there
+ * on. first is a multiple of TDM__KV_TILE below the capacity. */
+unsigned char *tdm__kv_at(const tdm__kv *kv, size_t layer, size_t head, tdm__kv_part part, size_t first,
+                          size_t *tile_bytes);
+
 /* Positions begin .. end - 1 of one sequence's cache into another's of the same model, where `to` holds the positions
  * before them already and both sequences have the same tokens up to end. Whole tiles are copied: what `to` holds behind
  * end is not valid afterwards. begin <= end <= both capacities. */
