@@ -1,6 +1,7 @@
 /* settings.c - values from their text, the file over the defaults, the flags over the file. */
 #include "api/settings.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -240,35 +241,29 @@ static bool has_only_comments(tdm__str yaml)
     return has_comment;
 }
 
-static tdm_status config_read(const char *path, tdm__settings *s, tdm_error *err)
+static tdm_status config_read(tdm__str yaml, const char *path, tdm__settings *s, tdm_error *err)
 {
-    char *text = NULL;
-    size_t len = 0;
     json_t *root = NULL;
-    const int rc = tdm__file_read(path, CONFIG_BYTES_MAX, &text, &len);
-    if (rc != 0)
-        return tdm__fail_os(err, rc, "the configuration %.300s cannot be read", path);
-    const config c = {.path = path, .yaml = {text, len}, .settings = s};
-    tdm_status status = TDM_OK;
-    if (!has_only_comments(c.yaml))
-        status = tdm__yaml_to_json(c.yaml, path, &root, err);
-    if (status == TDM_OK && root)
-        status = config_apply(&c, root, err);
+    const config c = {.path = path, .yaml = yaml, .settings = s};
+    if (has_only_comments(yaml))
+        return TDM_OK;
+    TDM_TRY(tdm__yaml_to_json(yaml, path, &root, err));
+    const tdm_status status = config_apply(&c, root, err);
     json_decref(root);
-    tdm__free(text);
     return status;
 }
 
 /* ---- all ---- */
 
-tdm_status tdm__settings_load(const char *path, const tdm__settings_flags *flags, tdm__settings *out, tdm_error *err)
+tdm_status tdm__settings_read(const tdm__str *yaml, const char *path, const tdm__settings_flags *flags,
+                              tdm__settings *out, tdm_error *err)
 {
     for (size_t i = 0; i < TDM__N_SETTINGS; i++) {
         const tdm__setting *row = &tdm__settings_table[i];
         TDM_TRY(tdm__setting_parse(row, row->key, row->initial, &out->values[i], err));
     }
-    if (path)
-        TDM_TRY(config_read(path, out, err));
+    if (yaml)
+        TDM_TRY(config_read(*yaml, path, out, err));
     for (size_t i = 0; i < TDM__N_SETTINGS; i++) {
         const tdm__setting *row = &tdm__settings_table[i];
         if (flags->texts[i])
@@ -276,6 +271,24 @@ tdm_status tdm__settings_load(const char *path, const tdm__settings_flags *flags
     }
     tdm__reach reach;
     return tdm__settings_check(out, &reach, err);
+}
+
+tdm_status tdm__settings_load(const char *path, const tdm__settings_flags *flags, tdm__settings *out, tdm_error *err)
+{
+    char *text = NULL;
+    tdm__str yaml = {0};
+    if (!path)
+        return tdm__settings_read(NULL, NULL, flags, out, err);
+    const int rc = tdm__file_read_regular(path, CONFIG_BYTES_MAX, &text, &yaml.len);
+    if (rc == EINVAL)
+        TDM_FAIL(err, TDM_ERR_INVAL, "the configuration %.300s is no regular file, which each reload could read again",
+                 path);
+    if (rc != 0)
+        return tdm__fail_os(err, rc, "the configuration %.300s cannot be read", path);
+    yaml.ptr = text;
+    const tdm_status status = tdm__settings_read(&yaml, path, flags, out, err);
+    tdm__free(text);
+    return status;
 }
 
 tdm__setting_id tdm__settings_find_fixed(const tdm__settings *before, const tdm__settings *after)

@@ -85,8 +85,12 @@ typedef struct tdm__settings_flags {
     const char *texts[TDM__N_SETTINGS];
 } tdm__settings_flags;
 
-/* The defaults, over them the file at path (NULL: none), over it the flags; then what settings must be together.
- * ERR_INVAL, ERR_FORMAT, ERR_NOT_FOUND, ERR_IO. */
+/* The defaults, over them a file's text (NULL: none; path is what its lines are named by), over it the flags; then what
+ * settings must be together. ERR_INVAL, ERR_FORMAT, ERR_UNSUPPORTED. */
+tdm_status tdm__settings_read(const tdm__str *yaml, const char *path, const tdm__settings_flags *flags,
+                              tdm__settings *out, tdm_error *err);
+
+/* The same with the regular file at path (NULL: none). ERR_NOT_FOUND, ERR_IO, too. */
 tdm_status tdm__settings_load(const char *path, const tdm__settings_flags *flags, tdm__settings *out, tdm_error *err);
 
 /* One value from its text; name is what the sentence calls it. ERR_INVAL. */

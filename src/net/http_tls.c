@@ -40,7 +40,7 @@ static const char *reason(void)
 static tdm_status read_certificate(const char *path, BIO **out, char **text, tdm_error *err)
 {
     size_t len = 0;
-    const int rc = tdm__file_read(path, TDM__TLS_FILE_BYTES_MAX, text, &len);
+    const int rc = tdm__file_read_regular(path, TDM__TLS_FILE_BYTES_MAX, text, &len);
     if (rc != 0)
         return tdm__fail_os(err, rc, "the certificate %s cannot be read", path);
     *out = BIO_new_mem_buf(*text, (int)len);

@@ -55,17 +55,41 @@ int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len)
     return rc;
 }
 
+/* Opened for reading, and what it is; EINVAL when that is no regular file. */
+static int open_regular(const char *path, int *out, struct stat *st)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe of that name must not hold us */
+    if (fd < 0)
+        return errno;
+    int rc = fstat(fd, st) == 0 ? 0 : errno;
+    if (rc == 0 && !S_ISREG(st->st_mode))
+        rc = EINVAL;
+    if (rc != 0)
+        close(fd);
+    else
+        *out = fd;
+    return rc;
+}
+
+int tdm__file_read_regular(const char *path, size_t len_max, char **out, size_t *len)
+{
+    struct stat st;
+    int fd, rc = open_regular(path, &fd, &st);
+    if (rc != 0)
+        return rc;
+    rc = read_all(fd, len_max, out, len);
+    close(fd);
+    return rc;
+}
+
 int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t *len, unsigned *mode)
 {
     struct stat st;
     *mode = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe of that name must not hold us */
-    if (fd < 0)
-        return errno;
-    int rc = fstat(fd, &st) == 0 ? 0 : errno;
-    if (rc == 0 && !S_ISREG(st.st_mode))
-        rc = EINVAL;
-    if (rc == 0 && (st.st_mode & 077) != 0) {
+    int fd, rc = open_regular(path, &fd, &st);
+    if (rc != 0)
+        return rc;
+    if ((st.st_mode & 077) != 0) {
         *mode = (unsigned)st.st_mode & 07777;
         rc = EPERM;
     }

@@ -12,7 +12,11 @@
 /* Reads at most len_max bytes of a file into a malloc'd, NUL-terminated block owned by the caller; EFBIG if longer. */
 int tdm__file_read(const char *path, size_t len_max, char **out, size_t *len);
 
-/* The same for secrets: EPERM, with the file's permission bits in *mode, when group or others have any right to it.
+/* The same for what must be a regular file, at once: EINVAL for a pipe, where the other would wait for a writer, for a
+ * device, a socket, a folder. */
+int tdm__file_read_regular(const char *path, size_t len_max, char **out, size_t *len);
+
+/* That for secrets: EPERM, with the file's permission bits in *mode, when group or others have any right to it.
  * With another EPERM *mode is 0. EACCES when neither this process's user nor root owns it. */
 int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t *len, unsigned *mode);
 

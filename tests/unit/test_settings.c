@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -172,6 +173,21 @@ static void what_is_wrong_has_its_line_and_what_is_allowed(void **state)
     }
 }
 
+/* Opening a pipe for reading waits for its writer: the test would hang. */
+static void a_configuration_that_is_no_regular_file_is_refused_at_once(void **state)
+{
+    (void)state;
+    static const tdm__settings_flags none;
+    char pipe_path[TDM__TEMP_FOLDER_TEXT + 8];
+    snprintf(pipe_path, sizeof pipe_path, "%s/pipe", folder);
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    const char *const paths[] = {pipe_path, folder, "/dev/zero"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        assert_int_equal(tdm__settings_load(paths[i], &none, &loaded, &err), TDM_ERR_INVAL);
+        assert_non_null(strstr(err.msg, "is no regular file"));
+    }
+}
+
 static void a_partner_in_a_configuration_is_an_error_however_it_is_written(void **state)
 {
     (void)state;
@@ -326,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_file_is_read_and_flags_win_over_it),
         cmocka_unit_test(a_file_of_comments_sets_nothing),
         cmocka_unit_test(what_is_wrong_has_its_line_and_what_is_allowed),
+        cmocka_unit_test(a_configuration_that_is_no_regular_file_is_refused_at_once),
         cmocka_unit_test(a_partner_in_a_configuration_is_an_error_however_it_is_written),
         cmocka_unit_test(a_flag_is_named_as_it_was_given),
         cmocka_unit_test(what_is_printed_is_read_back),
