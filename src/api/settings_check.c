@@ -9,32 +9,75 @@
 #include "api/settings.h"
 #include "base/error.h"
 
-enum { HOST_NAME_MAX_LEN = 253, PORT_DIGITS_MAX = 5 };
+enum { HOST_NAME_MAX_LEN = 253, LABEL_MAX_LEN = 63, PORT_DIGITS_MAX = 5 };
 
-/* The ASCII form of a name, as clients send it, with a port or without. */
-static bool is_host(const char *text, size_t len)
+/* The ASCII form of a name as clients send it: labels of 1 to 63 characters, perhaps the root's dot at the end. */
+static bool is_name(const char *text, size_t len)
 {
-    size_t n = 0, digits = 0;
-    while (n < len && memchr("abcdefghijklmnopqrstuvwxyz0123456789-._", text[n], 39))
-        n++;
-    if (n == 0 || n > HOST_NAME_MAX_LEN)
-        return false;
-    if (n == len)
-        return true;
-    if (text[n] != ':')
-        return false;
-    while (n + 1 + digits < len && text[n + 1 + digits] >= '0' && text[n + 1 + digits] <= '9')
-        digits++;
-    return n + 1 + digits == len && digits > 0 && digits <= PORT_DIGITS_MAX;
+    size_t in_label = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '.' ? in_label == 0 : !memchr("abcdefghijklmnopqrstuvwxyz0123456789-_", text[i], 38))
+            return false;
+        in_label = text[i] == '.' ? 0 : in_label + 1;
+        if (in_label > LABEL_MAX_LEN)
+            return false;
+    }
+    return len > 0 && len <= HOST_NAME_MAX_LEN;
+}
+
+/* ":1" to ":65535". */
+static bool is_port(const char *text, size_t len)
+{
+    unsigned port = 0;
+    for (size_t i = 1; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9' || i > PORT_DIGITS_MAX)
+            return false;
+        port = port * 10 + (unsigned)(text[i] - '0');
+    }
+    return port > 0 && port <= 65535;
+}
+
+/* A name whose last label is a number is an IPv4 address for a browser ("0", "1.2.3", "0x7f.1" too), which sends it in
+ * its usual form: any other could never match. */
+static bool is_number_name(const char *text, size_t len)
+{
+    size_t at = len;
+    while (at > 0 && text[at - 1] != '.')
+        at--;
+    const bool is_hex = len - at >= 2 && text[at] == '0' && text[at + 1] == 'x';
+    const size_t from = is_hex ? at + 2 : at;
+    for (size_t i = from; i < len; i++)
+        if (!memchr(is_hex ? "0123456789abcdef" : "0123456789", text[i], is_hex ? 16 : 10))
+            return false;
+    return at < len;
+}
+
+static tdm_status check_host(const char *text, size_t len, tdm_error *err)
+{
+    const char *colon = memchr(text, ':', len);
+    const size_t n = colon ? (size_t)(colon - text) : len;
+    char address[HOST_NAME_MAX_LEN + 1], form[TDM__HTTP_HOST_TEXT];
+    if (memchr(text, '*', len))
+        TDM_FAIL(err, TDM_ERR_INVAL, "'%.*s' cannot be given for all names: each is named, so that no other page can "
+                                     "take one for this device", (int)(len < 80 ? len : 80), text);
+    if (!is_name(text, n) || (colon && !is_port(colon, len - n)))
+        TDM_FAIL(err, TDM_ERR_INVAL, "'%.*s' is no name of a host: lower-case letters, digits, '-' and '.', and "
+                                     "perhaps :PORT", (int)(len < 80 ? len : 80), text);
+    if (!is_number_name(text, n))
+        return TDM_OK;
+    memcpy(address, text, n);
+    address[n] = '\0';
+    if (tdm__http_host_parse(address, form, NULL) != TDM_OK || strcmp(address, form) != 0)
+        TDM_FAIL(err, TDM_ERR_INVAL, "'%.80s' is no address of one machine, by which clients could call this daemon",
+                 address);
+    return TDM_OK;
 }
 
 static tdm_status check_hosts(const char *hosts, tdm_error *err)
 {
     for (const char *p = hosts; *p;) {
         const size_t len = strcspn(p, " ");
-        if (!is_host(p, len))
-            TDM_FAIL(err, TDM_ERR_INVAL, "'%.*s' is no name of a host: lower-case letters, digits, '-' and '.', and "
-                                         "perhaps :PORT", (int)(len < 80 ? len : 80), p);
+        TDM_TRY(check_host(p, len, err));
         p += len + (p[len] == ' ');
     }
     return TDM_OK;

@@ -49,31 +49,45 @@ fail:
     TDM_FAIL(err, TDM_ERR_INVAL, "\"%.60s\" is no numeric address with a port, such as 127.0.0.1:8420", text);
 }
 
+/* A socket that takes both families shows an IPv4 peer as ::ffff:a.b.c.d. */
+static void put_host_6(const unsigned char bytes[16], char out[TDM__HTTP_HOST_TEXT])
+{
+    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    const bool is_4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+    evutil_inet_ntop(is_4 ? AF_INET : AF_INET6, is_4 ? bytes + sizeof mapped : bytes, out, TDM__HTTP_HOST_TEXT);
+}
+
+/* 0.0.0.0/8, 224.0.0.0/3 (many receivers, reserved, all of a network), ::, ff00::/8: nobody connects from there. */
+static bool is_nobody(const unsigned char *bytes, bool is_ipv6)
+{
+    static const unsigned char any[16];
+    return is_ipv6 ? bytes[0] == 0xFF || memcmp(bytes, any, sizeof any) == 0 : bytes[0] == 0 || bytes[0] >= 224;
+}
+
 tdm_status tdm__http_host_parse(const char *text, char out[TDM__HTTP_HOST_TEXT], tdm_error *err)
 {
     unsigned char bytes[16];
-    for (int i = 0; i < 2; i++) {
-        const int family = i == 0 ? AF_INET : AF_INET6;
-        if (evutil_inet_pton(family, text, bytes) == 1) {
-            evutil_inet_ntop(family, bytes, out, TDM__HTTP_HOST_TEXT);
-            return TDM_OK;
-        }
-    }
-    TDM_FAIL(err, TDM_ERR_INVAL, "\"%.60s\" is no numeric address, such as 10.0.0.1 or fd00::1", text);
+    char host[TDM__HTTP_HOST_TEXT];
+    if (evutil_inet_pton(AF_INET, text, bytes) == 1)
+        evutil_inet_ntop(AF_INET, bytes, host, sizeof host);
+    else if (evutil_inet_pton(AF_INET6, text, bytes) == 1)
+        put_host_6(bytes, host);
+    else
+        TDM_FAIL(err, TDM_ERR_INVAL, "\"%.60s\" is no numeric address, such as 10.0.0.1 or fd00::1", text);
+    const bool is_ipv6 = strchr(host, ':') != NULL;
+    if (evutil_inet_pton(is_ipv6 ? AF_INET6 : AF_INET, host, bytes) != 1 || is_nobody(bytes, is_ipv6))
+        TDM_FAIL(err, TDM_ERR_INVAL, "%s is no address of one machine: nobody connects from it", host);
+    memcpy(out, host, sizeof host);
+    return TDM_OK;
 }
 
-/* A socket that takes both families shows an IPv4 peer as ::ffff:a.b.c.d. */
 void tdm__http_peer_text(const struct sockaddr *from, char out[TDM__HTTP_HOST_TEXT])
 {
-    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
     out[0] = '\0';
-    if (from->sa_family == AF_INET) {
+    if (from->sa_family == AF_INET)
         evutil_inet_ntop(AF_INET, &((const struct sockaddr_in *)from)->sin_addr, out, TDM__HTTP_HOST_TEXT);
-    } else if (from->sa_family == AF_INET6) {
-        const unsigned char *bytes = ((const struct sockaddr_in6 *)from)->sin6_addr.s6_addr;
-        const bool is_4 = memcmp(bytes, mapped, sizeof mapped) == 0;
-        evutil_inet_ntop(is_4 ? AF_INET : AF_INET6, is_4 ? bytes + sizeof mapped : bytes, out, TDM__HTTP_HOST_TEXT);
-    }
+    else if (from->sa_family == AF_INET6)
+        put_host_6(((const struct sockaddr_in6 *)from)->sin6_addr.s6_addr, out);
 }
 
 static void accepted(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int from_len, void *user)

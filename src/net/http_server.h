@@ -70,7 +70,8 @@ typedef struct tdm__http_address {
     bool is_any; /* 0.0.0.0, [::]: all addresses of this machine */
 } tdm__http_address;
 
-/* An address without a port, in its one form: "10.0.0.1", "fd00::1". ERR_INVAL. */
+/* The address of one machine, without a port, in the form that a peer's is shown in: "10.0.0.1", "fd00::1". ERR_INVAL,
+ * also for one that stands for many or for none: "0.0.0.0", "::", "224.0.0.1". */
 tdm_status tdm__http_host_parse(const char *text, char out[TDM__HTTP_HOST_TEXT], tdm_error *err);
 
 /* "127.0.0.1:8420", "[::1]:8420", "localhost:8420" (the IPv4 one). ERR_INVAL. */

@@ -146,6 +146,27 @@ static void what_is_wrong_has_its_line_and_what_is_allowed(void **state)
         {"hosts: [x.lan, 5]\n", "item 2 of hosts is no name"},
         {"hosts: [\"\"]\n", "item 1 of hosts is no name"},
         {"hosts: [UPPER.lan]\n", "'UPPER.lan' is no name of a host"},
+        {"hosts: [\"*\"]\n", "'*' cannot be given for all names"},
+        {"hosts: [\"*.lan:80\"]\n", "'*.lan:80' cannot be given for all names"},
+        {"hosts: [0.0.0.0]\n", "'0.0.0.0' is no address of one machine"},
+        {"hosts: [\"0.0.0.0:8420\"]\n", "'0.0.0.0' is no address of one machine"},
+        {"hosts: [\"0\"]\n", "'0' is no address of one machine"},
+        {"hosts: [\"10.0.0.010\"]\n", "'10.0.0.010' is no address of one machine"},
+        {"hosts: [\"0x7f.0x1\"]\n", "'0x7f.0x1' is no address of one machine"},
+        {"hosts: [255.255.255.255]\n", "'255.255.255.255' is no address of one machine"},
+        {"hosts: [\"::\"]\n", "'::' is no name of a host"},
+        {"hosts: [\"[::]\"]\n", "'[::]' is no name of a host"},
+        {"hosts: [\".\"]\n", "'.' is no name of a host"},
+        {"hosts: [a..lan]\n", "'a..lan' is no name of a host"},
+        {"hosts: [\"a.lan:0\"]\n", "'a.lan:0' is no name of a host"},
+        {"hosts: [\"a.lan:65536\"]\n", "'a.lan:65536' is no name of a host"},
+        {"hosts: [\"a.lan:\"]\n", "'a.lan:' is no name of a host"},
+        {"behind_tls_proxy: 0.0.0.0\n", "0.0.0.0 is no address of one machine: nobody connects from it"},
+        {"behind_tls_proxy: \"::\"\n", ":: is no address of one machine"},
+        {"behind_tls_proxy: \"::ffff:0.0.0.0\"\n", "0.0.0.0 is no address of one machine"},
+        {"behind_tls_proxy: 239.1.2.3\n", "239.1.2.3 is no address of one machine"},
+        {"behind_tls_proxy: \"ff02::1\"\n", "ff02::1 is no address of one machine"},
+        {"behind_tls_proxy: \"*\"\n", "is no numeric address"},
         {"listen: 127.0.0.1\n", "is no numeric address with a port"},
         {"listen: 8420\n", "no single value"},
         {"a: &x 1\nb: *x\n", ":1: "},
@@ -173,6 +194,15 @@ static void what_is_wrong_has_its_line_and_what_is_allowed(void **state)
     }
 }
 
+static void a_host_is_a_name_or_the_address_of_one_machine(void **state)
+{
+    (void)state;
+    assert_int_equal(load("hosts: [a, b.lan, \"c.lan.\", x_1.lan, 10.0.0.1, \"10.0.0.1:443\", 4.example, 0x.lan, "
+                          "\"d.lan:65535\"]\n", NULL), TDM_OK);
+    assert_string_equal(tdm__settings_text(&loaded, TDM__SET_HOSTS),
+                        "a b.lan c.lan. x_1.lan 10.0.0.1 10.0.0.1:443 4.example 0x.lan d.lan:65535");
+}
+
 /* Opening a pipe for reading waits for its writer: the test would hang. */
 static void a_configuration_that_is_no_regular_file_is_refused_at_once(void **state)
 {
@@ -186,6 +216,16 @@ static void a_configuration_that_is_no_regular_file_is_refused_at_once(void **st
         assert_int_equal(tdm__settings_load(paths[i], &none, &loaded, &err), TDM_ERR_INVAL);
         assert_non_null(strstr(err.msg, "is no regular file"));
     }
+}
+
+/* A socket of both families shows an IPv4 peer as IPv4. */
+static void a_proxy_is_named_in_the_form_of_a_peer(void **state)
+{
+    (void)state;
+    tdm__reach r;
+    assert_int_equal(load("behind_tls_proxy: \"::ffff:10.0.0.1\"\n", NULL), TDM_OK);
+    assert_int_equal(tdm__settings_check(&loaded, &r, &err), TDM_OK);
+    assert_string_equal(r.only_from, "10.0.0.1");
 }
 
 static void a_partner_in_a_configuration_is_an_error_however_it_is_written(void **state)
@@ -342,7 +382,9 @@ int main(void)
         cmocka_unit_test(a_file_is_read_and_flags_win_over_it),
         cmocka_unit_test(a_file_of_comments_sets_nothing),
         cmocka_unit_test(what_is_wrong_has_its_line_and_what_is_allowed),
+        cmocka_unit_test(a_host_is_a_name_or_the_address_of_one_machine),
         cmocka_unit_test(a_configuration_that_is_no_regular_file_is_refused_at_once),
+        cmocka_unit_test(a_proxy_is_named_in_the_form_of_a_peer),
         cmocka_unit_test(a_partner_in_a_configuration_is_an_error_however_it_is_written),
         cmocka_unit_test(a_flag_is_named_as_it_was_given),
         cmocka_unit_test(what_is_printed_is_read_back),
