@@ -102,8 +102,8 @@ typedef struct tdm_availability {
 } tdm_availability;
 
 /* What a question of this feature ("chat", "assistant", "proofread", ..) would come to now; it may be another a moment
- * later. language of the sentence: "en" or "zh", NULL: "en". The caller has set out->struct_size. ERR_INVAL, ERR_IO (no
- * random bytes). Any thread. */
+ * later. It waits for no model: while serve loads one, that is COMING. language of the sentence: "en" or "zh", NULL:
+ * "en". The caller has set out->struct_size. ERR_INVAL, ERR_IO (no random bytes). Any thread. */
 TDM_API tdm_status tdm_runtime_availability(tdm_runtime *rt, const char *feature, const char *language,
                                             tdm_availability *out, tdm_error *err);
 

@@ -30,8 +30,9 @@ struct tdm_runtime {
     atomic_size_t n_references; /* the owner's, and one of each handle that was made from it */
     tdm__device *device;
     tdm__service *service;
-    pthread_mutex_t serving; /* one serve at a time; model is under it */
+    pthread_mutex_t serving; /* held for as long as a serve lasts, so only serve takes it; model is under it */
     tdm_model *model;        /* NULL: none is served */
+    atomic_bool is_served;   /* whether model is set */
 };
 
 /* Refuses a NULL of that name. */

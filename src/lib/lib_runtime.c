@@ -58,6 +58,7 @@ tdm_status tdm_runtime_create(const tdm_runtime_options *options, tdm_runtime **
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a runtime");
     tdm_runtime *rt = &b->runtime;
     atomic_init(&rt->n_references, 1);
+    atomic_init(&rt->is_served, false);
     pthread_mutex_init(&rt->serving, NULL);
     b->log = (log_of_caller){o.log, o.log_user};
     const tdm__log log = {o.log ? pass_on : NULL, &b->log};
@@ -135,24 +136,24 @@ tdm_status tdm_runtime_serve(tdm_runtime *rt, tdm_model *m, const tdm_serve_opti
     pthread_mutex_lock(&rt->serving);
     tdm_status s = rt->model ? tdm__fail(err, TDM_ERR_BUSY, "%s answers for this runtime already", rt->model->name)
                              : tdm__service_load_opened(rt->service, m->model, m->tokenizer, m->name, &eo, err);
-    if (s == TDM_OK)
+    if (s == TDM_OK) {
         rt->model = tdm_model_ref(m);
+        atomic_store_explicit(&rt->is_served, true, memory_order_release);
+    }
     pthread_mutex_unlock(&rt->serving);
     return s;
 }
 
 /* ---- what the device says, and what its owner and maker say to it ---- */
 
+/* A model that could not be served is still to come: serve may be called again. */
 static tdm__backend_state own_state(tdm_runtime *rt)
 {
-    pthread_mutex_lock(&rt->serving);
-    const bool is_served = rt->model != NULL;
-    pthread_mutex_unlock(&rt->serving);
+    if (!atomic_load_explicit(&rt->is_served, memory_order_acquire))
+        return TDM__BACKEND_LOADING;
     tdm__service_status status;
     tdm__service_get_status(rt->service, &status);
-    return !is_served                            ? TDM__BACKEND_LOADING
-           : status.state == TDM__SERVICE_READY ? TDM__BACKEND_UP
-                                                : TDM__BACKEND_DOWN;
+    return status.state == TDM__SERVICE_READY ? TDM__BACKEND_UP : TDM__BACKEND_DOWN;
 }
 
 /* Why no partner helps, where one could: the first that was refused. */

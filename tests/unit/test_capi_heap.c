@@ -1,6 +1,8 @@
 /* test_capi_heap.c - all memory of the library comes from the caller's allocator and goes back to it; all its lines go
  * to the caller's log; the verbs and the assistant as handles.
  */
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -221,6 +224,110 @@ static void an_offer_that_never_was_is_refused(void **state)
     tdm_runtime_destroy(&rt);
 }
 
+/* ---- while a model is on its way ---- */
+
+/* The marked heap, whose caller on the serving thread waits at its first aligned block (the engine's) until it is let
+ * through: a load that takes as long as the test wants. */
+typedef struct gated_heap {
+    tdm_allocator inner;
+    pthread_t serving;
+    atomic_bool is_armed;
+    sem_t has_come, may_go;
+} gated_heap;
+
+static void *gated_aligned(void *user, size_t align, size_t n)
+{
+    gated_heap *h = user;
+    if (atomic_load(&h->is_armed) && pthread_equal(pthread_self(), h->serving)) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 20;
+        atomic_store(&h->is_armed, false);
+        sem_post(&h->has_come);
+        sem_timedwait(&h->may_go, &until);
+    }
+    return h->inner.alloc_aligned(h->inner.user, align, n);
+}
+
+static void *gated_alloc(void *user, size_t n)
+{
+    gated_heap *h = user;
+    return h->inner.alloc(h->inner.user, n);
+}
+
+static void *gated_zeroed(void *user, size_t n)
+{
+    gated_heap *h = user;
+    return h->inner.alloc_zeroed(h->inner.user, n);
+}
+
+static void *gated_resize(void *user, void *p, size_t n)
+{
+    gated_heap *h = user;
+    return h->inner.resize(h->inner.user, p, n);
+}
+
+static void gated_release(void *user, void *p)
+{
+    gated_heap *h = user;
+    h->inner.release(h->inner.user, p);
+}
+
+typedef struct serve_call {
+    gated_heap *heap;
+    tdm_runtime *runtime;
+    tdm_model *model;
+    tdm_status status;
+} serve_call;
+
+static void *serve_main(void *user)
+{
+    serve_call *c = user;
+    c->heap->serving = pthread_self();
+    atomic_store(&c->heap->is_armed, true);
+    c->status = tdm_runtime_serve(c->runtime, c->model, NULL, NULL);
+    return NULL;
+}
+
+static void availability_does_not_wait_for_a_model_that_is_loaded(void **state)
+{
+    (void)state;
+    gated_heap gate = {.inner = marked_heap_allocator(&heap)};
+    const tdm_allocator a = {sizeof a, gated_alloc, gated_zeroed, gated_aligned, gated_resize, gated_release, &gate};
+    tdm_error err = {0};
+    tdm_runtime_options ro;
+    tdm_model_options mo;
+    char path[160];
+    serve_call call = {.heap = &gate};
+    tdm_availability now = {.struct_size = sizeof now};
+    pthread_t thread;
+    sem_init(&gate.has_come, 0, 0);
+    sem_init(&gate.may_go, 0, 0);
+    assert_int_equal(tdm_set_allocator(&a, &err), TDM_OK);
+    snprintf(path, sizeof path, "%s/loading", world.folder);
+    tdm_runtime_options_default(&ro, sizeof ro);
+    ro.state_dir = path;
+    tdm_model_options_default(&mo, sizeof mo);
+    mo.path = world.qwen;
+    assert_int_equal(tdm_runtime_create(&ro, &call.runtime, &err), TDM_OK);
+    assert_int_equal(tdm_model_open(&mo, &call.model, &err), TDM_OK);
+    assert_int_equal(pthread_create(&thread, NULL, serve_main, &call), 0);
+    sem_wait(&gate.has_come);
+    assert_int_equal(tdm_runtime_availability(call.runtime, "chat", NULL, &now, &err), TDM_OK);
+    assert_int_equal(now.state, TDM_AVAILABILITY_COMING); /* the load would be over, had it waited for it */
+    sem_post(&gate.may_go);
+    pthread_join(thread, NULL);
+    assert_int_equal(call.status, TDM_OK);
+    assert_int_equal(tdm_runtime_availability(call.runtime, "chat", NULL, &now, &err), TDM_OK);
+    assert_int_equal(now.state, TDM_AVAILABILITY_DEVICE_ONLY);
+    tdm_runtime_destroy(&call.runtime);
+    tdm_model_unref(&call.model);
+    const tdm_allocator own = marked_heap_allocator(&heap);
+    assert_int_equal(tdm_set_allocator(&own, &err), TDM_OK);
+    sem_destroy(&gate.has_come);
+    sem_destroy(&gate.may_go);
+}
+
 /* ---- log ---- */
 
 typedef struct lines {
@@ -283,6 +390,7 @@ int main(void)
         cmocka_unit_test_teardown(a_verb_says_what_is_wrong_with_it, nothing_is_left),
         cmocka_unit_test_teardown(the_assistant_answers_alone_where_no_partner_is, nothing_is_left),
         cmocka_unit_test_teardown(an_offer_that_never_was_is_refused, nothing_is_left),
+        cmocka_unit_test_teardown(availability_does_not_wait_for_a_model_that_is_loaded, nothing_is_left),
         cmocka_unit_test_teardown(each_runtime_speaks_to_its_own_log, nothing_is_left),
     };
     return cmocka_run_group_tests(tests, make_world, remove_world);
