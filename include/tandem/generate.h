@@ -61,7 +61,8 @@ typedef struct tdm_request {
     size_t n_candidates;          /* answers side by side, of one decision and one reading of the prompt; the i-th has
                                      the seed of the first plus i; 0: 1, at most TDM_CANDIDATES_MAX */
     const char *language;         /* "en" or "zh", of labels and sentences; NULL: "en" */
-    const char *app;              /* who asks, at most 64 bytes: apps share the model fairly; NULL: the device itself */
+    const char *app;              /* who asks, at most 64 bytes of UTF-8 without control characters: apps share the
+                                     model fairly; NULL: the device itself */
     bool is_background;           /* nobody waits: runs only while no foreground answer does */
 } tdm_request;
 

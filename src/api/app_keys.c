@@ -16,21 +16,21 @@
 #include "os/heap.h"
 #include "os/random.h"
 
-enum { KEY_BYTES = 32, FOLDER_CAP = 640, PATH_CAP = 1024, NAME_LEN_MAX = TDM__APP_NAME_TEXT - 1 };
+enum { KEY_BYTES = 32, FOLDER_CAP = 640, PATH_CAP = 1024 };
 
 static const char first_app[] = "default", ending[] = ".key";
 
 bool tdm__app_name_is_fine(const char *name)
 {
     const size_t n = strlen(name);
-    return n > 0 && n <= NAME_LEN_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+    return n > 0 && n <= TDM__APP_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
 static tdm_status check_name(const char *name, tdm_error *err)
 {
     if (!tdm__app_name_is_fine(name))
         TDM_FAIL(err, TDM_ERR_INVAL, "'%.80s' is no name of an application: 1 to %d of a-z, 0-9 and '-'", name,
-                 NAME_LEN_MAX);
+                 TDM__APP_NAME_MAX);
     return TDM_OK;
 }
 

@@ -11,10 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/app_name.h"
 #include "base/str.h"
 #include "tandem/status.h"
 
-enum { TDM__APPS_MAX = 256, TDM__APP_NAME_TEXT = 65, TDM__APP_KEY_TEXT = 65 };
+enum { TDM__APPS_MAX = 256, TDM__APP_KEY_TEXT = 65 };
 
 /* Names live as long as the daemon, so that whoever serves an application may keep a pointer to its name while keys
  * come and go. Zeroed memory holds none. */

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/app_name.h"
 #include "base/str.h"
 #include "engine/sampler.h"
 #include "engine/text_stream.h"
@@ -34,7 +35,7 @@ typedef struct tdm__engine_options {
     uint64_t memory_bytes_max; /* 0: what the machine has free */
 } tdm__engine_options;
 
-enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536, TDM__APP_NAME_MAX = 64 };
+enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536 };
 
 /* What an engine takes beside the mapped file. */
 typedef struct tdm__engine_memory {

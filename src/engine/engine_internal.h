@@ -23,7 +23,7 @@ struct tdm__job {
     tdm__job *next; /* in the inbox or in its account's queue */
     tdm__job_fn fn;
     void *user;
-    char app[TDM__APP_NAME_MAX + 1];
+    char app[TDM__APP_NAME_TEXT];
     tdm__priority priority;
     size_t n_public;
     int32_t *tokens; /* owned: the prompt, and for background jobs room for all that an eviction has to keep */
@@ -52,7 +52,7 @@ struct tdm__slot {
     int32_t *tokens; /* [n_ctx] prompt, then answer */
     size_t n_tokens;
     size_t n_done;         /* of these, so many are in the cache; nothing beyond is valid there */
-    char app[TDM__APP_NAME_MAX + 1]; /* whose tokens they are */
+    char app[TDM__APP_NAME_TEXT]; /* whose tokens they are */
     size_t n_public;       /* so many of them may serve other apps too */
     tdm__job *job;         /* NULL: free; tokens and cache are kept for the next one */
     uint64_t admitted;     /* number of the job's admission: order among prompts, and age of what a free slot keeps */

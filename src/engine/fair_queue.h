@@ -32,7 +32,7 @@ typedef struct tdm__account {
 } tdm__account;
 
 typedef struct tdm__app {
-    char name[TDM__APP_NAME_MAX + 1];
+    char name[TDM__APP_NAME_TEXT];
     uint64_t used; /* when it was last asked for; 0: a free place */
     tdm__account accounts[TDM__N_PRIORITIES];
 } tdm__app;

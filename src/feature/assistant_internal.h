@@ -74,7 +74,7 @@ struct tdm__answer {
     tdm__assistant_fn fn;
     void *user;
     char language[3];
-    char app[TDM__APP_NAME_MAX + 1];
+    char app[TDM__APP_NAME_TEXT];
     char named[TDM__NAME_TEXT];
     bool has_attachments;
     size_t max_tokens;

@@ -63,12 +63,10 @@ static tdm_status translate(const tdm_request *r, tdm__chat_request *q, tdm_erro
                              .max_tokens = r->max_tokens,
                              .n_top_logprobs = -1,
                              .feature = "chat",
-                             .app = r->app ? r->app : "",
                              .priority = r->is_background ? TDM__BACKGROUND : TDM__FOREGROUND};
     if (q->n > TDM_CANDIDATES_MAX)
         TDM_FAIL(err, TDM_ERR_INVAL, "n_candidates is %zu, %d are the most", q->n, TDM_CANDIDATES_MAX);
-    if (strlen(q->app) > TDM__APP_NAME_MAX)
-        TDM_FAIL(err, TDM_ERR_INVAL, "app has %zu bytes, %d are the most", strlen(q->app), TDM__APP_NAME_MAX);
+    TDM_TRY(tdm__lib_app(r->app, &q->app, err));
     TDM_TRY(tdm__lib_language(r->language, &q->language, err));
     TDM_TRY(tdm__lib_sampling(r->sampling, &q->sampling, err));
     return take_stops(r, q, err);

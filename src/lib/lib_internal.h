@@ -60,6 +60,9 @@ tdm_status tdm__lib_n_threads(int32_t n, tdm_error *err);
 /* A text with its length, which is that up to the NUL when 0: UTF-8 without NUL. ERR_INVAL names what. */
 tdm_status tdm__lib_text(const char *text, size_t len, const char *what, tdm__str *out, tdm_error *err);
 
+/* NULL: "". ERR_INVAL: too long, no UTF-8, a control character. */
+tdm_status tdm__lib_app(const char *app, const char **out, tdm_error *err);
+
 /* NULL: "en". ERR_INVAL for what is neither that nor "zh". */
 tdm_status tdm__lib_language(const char *language, const char **out, tdm_error *err);
 

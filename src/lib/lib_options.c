@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/app_name.h"
 #include "base/error.h"
 #include "engine/text_stream.h"
 #include "lib/lib_internal.h"
@@ -103,6 +104,29 @@ tdm_status tdm__lib_text(const char *text, size_t len, const char *what, tdm__st
         TDM_FAIL(err, TDM_ERR_INVAL, "%s has a NUL character in it", what);
     if (!tdm__text_is_utf8(*out))
         TDM_FAIL(err, TDM_ERR_INVAL, "%s is no UTF-8", what);
+    return TDM_OK;
+}
+
+/* U+0000 to U+001F, U+007F to U+009F, in UTF-8. */
+static bool has_control_character(tdm__str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        const unsigned char c = (unsigned char)s.ptr[i];
+        if (c < 0x20 || c == 0x7F || (c == 0xC2 && (unsigned char)s.ptr[i + 1] < 0xA0))
+            return true;
+    }
+    return false;
+}
+
+tdm_status tdm__lib_app(const char *app, const char **out, tdm_error *err)
+{
+    tdm__str s;
+    TDM_TRY(tdm__lib_text(app, 0, "app", &s, err));
+    if (s.len > TDM__APP_NAME_MAX)
+        TDM_FAIL(err, TDM_ERR_INVAL, "app has %zu bytes, %d are the most", s.len, TDM__APP_NAME_MAX);
+    if (has_control_character(s))
+        TDM_FAIL(err, TDM_ERR_INVAL, "app has a control character in it");
+    *out = s.ptr;
     return TDM_OK;
 }
 

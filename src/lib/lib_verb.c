@@ -161,8 +161,6 @@ static tdm_status translate(const tdm_verb_ask *a, tdm__verb_ask *q, tdm_error *
         (unsigned)a->source > TDM_SOURCE_NOTIFICATIONS)
         TDM_FAIL(err, TDM_ERR_INVAL, "style %d, kind %d or source %d is none", (int)a->style, (int)a->kind,
                  (int)a->source);
-    if (a->app && strlen(a->app) > TDM__APP_NAME_MAX)
-        TDM_FAIL(err, TDM_ERR_INVAL, "app has %zu bytes, %d are the most", strlen(a->app), TDM__APP_NAME_MAX);
     *q = (tdm__verb_ask){.verb = (tdm__verb)a->verb,
                          .style = (tdm__style)a->style,
                          .kind = (tdm__summary_kind)a->kind,
@@ -173,8 +171,8 @@ static tdm_status translate(const tdm_verb_ask *a, tdm__verb_ask *q, tdm_error *
                          .seed = a->seed,
                          .wants_pieces = a->wants_pieces,
                          .no_draft = a->no_draft,
-                         .app = a->app,
                          .priority = a->is_background ? TDM__BACKGROUND : TDM__FOREGROUND};
+    TDM_TRY(tdm__lib_app(a->app, &q->app, err));
     TDM_TRY(tdm__lib_text(a->text, a->text_len, "the text", &q->text, err));
     return tdm__lib_text(a->instruction, 0, "the instruction", &q->instruction, err);
 }

@@ -48,7 +48,7 @@ struct tdm__request {
     tdm__compose_fn compose; /* NULL: the messages are the prompt */
     void *compose_user;
     char feature[65], named_partner[TDM__PARTNER_ID_MAX + 1], language[TDM__LANGUAGE_TEXT];
-    char app[TDM__APP_NAME_MAX + 1];
+    char app[TDM__APP_NAME_TEXT];
     bool has_consent, has_attachments;
     const tdm__rules_set *rules;
     tdm__decision decision;

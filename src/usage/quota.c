@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/app_name.h"
 #include "base/error.h"
 #include "os/heap.h"
 
-enum { APP_TEXT = 65, MINUTE_S = 60 };
+enum { MINUTE_S = 60 };
 
 typedef struct app_count {
-    char name[APP_TEXT];
+    char name[TDM__APP_NAME_TEXT];
     size_t n_running;
     int64_t last_minute; /* since 1970: the newest that the ring has */
     uint64_t tokens[TDM__QUOTA_MINUTES]; /* [minute % MINUTES] */

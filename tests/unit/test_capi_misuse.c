@@ -241,6 +241,13 @@ static void a_request_says_what_is_wrong_with_it(void **state)
     memset(app, 'a', sizeof app - 1);
     q.request.app = app;
     REFUSED(tdm_gen_start(rt, &q.request, &g, &err), TDM_ERR_INVAL, "app has 79 bytes");
+    q.request.app = "mail\xff";
+    REFUSED(tdm_gen_start(rt, &q.request, &g, &err), TDM_ERR_INVAL, "app is no UTF-8");
+    static const char *const unprintable[] = {"mail\n", "\t", "mail\x7f", "mail\xc2\x80", "\xc2\x9fmail"};
+    for (size_t i = 0; i < sizeof unprintable / sizeof *unprintable; i++) {
+        q.request.app = unprintable[i];
+        REFUSED(tdm_gen_start(rt, &q.request, &g, &err), TDM_ERR_INVAL, "app has a control character");
+    }
     capi_question_init(&q, "hello", 4);
     tdm_sampling_default(&s, sizeof s);
     q.request.sampling = &s;
