@@ -24,7 +24,8 @@ size_t tdm__kv_bytes(const tdm__model *m, size_t n_ctx);
 tdm_status tdm__kv_init(tdm__kv *kv, const tdm__model *m, size_t n_ctx, tdm_error *err);
 void tdm__kv_fini(tdm__kv *kv);
 
-/* What one head has in one layer: parts of the same number of bytes a position, whole tiles of positions without a gap. */
+/* What one head has in one layer: parts of the same number of bytes a position, whole tiles of positions without a gap.
+ */
 typedef enum tdm__kv_part { TDM__KV_KEYS = 0, TDM__KV_VALUES, TDM__KV_N_PARTS } tdm__kv_part;
 
 /* Where `part` of positions first .. lies, and in *tile_bytes what each tile of TDM__KV_TILE positions takes from there
