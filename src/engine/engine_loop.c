@@ -145,7 +145,7 @@ static tdm_status compute(tdm__engine *e, const tdm__batch *b)
     if (b->is_background && e->stats.n_queued_of[TDM__FOREGROUND] > 0) /* came before that was said */
         atomic_store(&e->interrupt, true);
     pthread_mutex_unlock(&e->mutex);
-    tdm_status status = tdm__forward_run(e->forward, e->rows, b->n_rows, e->logits, interrupt);
+    tdm_status status = tdm__forward_run(e->forward, e->rows, b->n_rows, e->logits, NULL, interrupt);
     pthread_mutex_lock(&e->mutex);
     e->is_background_batch = false;
     pthread_mutex_unlock(&e->mutex);

@@ -114,12 +114,29 @@ static bool find_max(const float *x, size_t n, float *max)
     return bad[0] == 0;
 }
 
-static tdm_status check_max(const float *x, size_t n, float *max, tdm_error *err)
+static tdm_status check_max(bool is_finite, float max, size_t n, tdm_error *err)
 {
-    if (!find_max(x, n, max))
+    if (!is_finite)
         TDM_FAIL(err, TDM_ERR_FORMAT, "the model's output is not finite: its file is damaged or not what it says");
-    if (*max == -INFINITY)
+    if (max == -INFINITY)
         TDM_FAIL(err, TDM_ERR_FORMAT, "the model gives none of its %zu tokens a probability", n);
+    return TDM_OK;
+}
+
+static bool has_penalties(const tdm__sampling *p)
+{
+    return p->repeat_penalty != 1 || p->presence_penalty != 0 || p->frequency_penalty != 0;
+}
+
+bool tdm__sampling_reads_best_only(const tdm__sampling *p, int n_top)
+{
+    return p->temperature == 0 && n_top < 0 && !has_penalties(p);
+}
+
+tdm_status tdm__sampling_take_best(const tdm__best *best, size_t n_vocab, tdm__draw *out, tdm_error *err)
+{
+    TDM_TRY(check_max(!isnan(best->value), best->value, n_vocab, err));
+    out->id = best->row;
     return TDM_OK;
 }
 
@@ -236,11 +253,13 @@ tdm_status tdm__sampler_filter(tdm__sampler *s, const tdm__sampling *p, const td
 {
     size_t n = s->n_vocab;
     float max;
-    TDM_TRY(check_max(logits, n, &max, err));
+    bool is_finite = find_max(logits, n, &max);
+    TDM_TRY(check_max(is_finite, max, n, err));
     memcpy(s->x, logits, n * sizeof s->x[0]);
-    if (p->repeat_penalty != 1 || p->presence_penalty != 0 || p->frequency_penalty != 0) {
+    if (has_penalties(p)) {
         apply_penalties(s, p, h, logits);
-        TDM_TRY(check_max(s->x, n, &max, err));
+        is_finite = find_max(s->x, n, &max);
+        TDM_TRY(check_max(is_finite, max, n, err));
     }
     if (p->temperature == 0) {
         s->ids[0] = find_first(s->x, max);

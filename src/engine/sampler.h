@@ -9,10 +9,12 @@
 #ifndef TDM_ENGINE_SAMPLER_H
 #define TDM_ENGINE_SAMPLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "kernel/kernels.h"
+#include "kernel/matmul.h"
 #include "tandem/status.h"
 
 enum { TDM__TOP_LOGPROBS_MAX = 20 };
@@ -54,6 +56,12 @@ typedef struct tdm__draw {
     tdm__token_prob chosen;                     /* with n_top >= 0 */
     tdm__token_prob top[TDM__TOP_LOGPROBS_MAX]; /* [n_top], the most probable first, lower ids first among equals */
 } tdm__draw;
+
+/* Whether a draw reads nothing of the logits but the best of them: then they need not exist. */
+bool tdm__sampling_reads_best_only(const tdm__sampling *p, int n_top);
+
+/* What tdm__sampler_next draws with such parameters from the n_vocab logits whose best is given; the same errors. */
+tdm_status tdm__sampling_take_best(const tdm__best *best, size_t n_vocab, tdm__draw *out, tdm_error *err);
 
 typedef struct tdm__sampler tdm__sampler;
 

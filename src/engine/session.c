@@ -96,9 +96,10 @@ tdm_status tdm__session_eval(tdm__session *s, const int32_t *tokens, size_t n, s
             s->rows[i] = (tdm__row){.token = tokens[done + i],
                                     .pos = pos + done + i,
                                     .kv = &s->kvs[0],
-                                    .wants_logits = logits && (all || last)};
+                                    .wants = logits && (all || last) ? TDM__WANTS_LOGITS : TDM__WANTS_NONE};
         }
-        TDM_TRY(tdm__forward_run(s->forward, s->rows, m, logits && all ? logits + done * s->n_vocab : logits, NULL));
+        TDM_TRY(tdm__forward_run(s->forward, s->rows, m, logits && all ? logits + done * s->n_vocab : logits, NULL,
+                                 NULL));
         done += m;
     }
     return TDM_OK;
@@ -106,9 +107,10 @@ tdm_status tdm__session_eval(tdm__session *s, const int32_t *tokens, size_t n, s
 
 tdm_status tdm__session_step(tdm__session *s, const int32_t *tokens, size_t pos, float *logits)
 {
+    const tdm__wants wants = logits ? TDM__WANTS_LOGITS : TDM__WANTS_NONE;
     for (size_t i = 0; i < s->n_sequences; i++)
-        s->rows[i] = (tdm__row){.token = tokens[i], .pos = pos, .kv = &s->kvs[i], .wants_logits = logits != NULL};
-    return tdm__forward_run(s->forward, s->rows, s->n_sequences, logits, NULL);
+        s->rows[i] = (tdm__row){.token = tokens[i], .pos = pos, .kv = &s->kvs[i], .wants = wants};
+    return tdm__forward_run(s->forward, s->rows, s->n_sequences, logits, NULL, NULL);
 }
 
 int tdm__session_threads(const tdm__session *s) { return tdm__team_size(s->team); }

@@ -24,7 +24,7 @@ static void put_rows(tdm__engine *e, tdm__slot *s, size_t n, tdm__batch *b, size
     s->n_rows = n;
     s->job->account->n_rows_turn += n;
     if (s->n_done + n == s->n_tokens) {
-        e->rows[b->n_rows - 1].wants_logits = true;
+        e->rows[b->n_rows - 1].wants = TDM__WANTS_LOGITS;
         s->logits = e->logits + (*n_logits)++ * e->model->hp.n_vocab;
     }
 }

@@ -9,7 +9,10 @@
 #include "kernel/matmul.h"
 
 #include <assert.h>
+#include <float.h>
+#include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "kernel/kernels.h"
@@ -79,6 +82,70 @@ typedef struct matmul_run {
     size_t bytes; /* of all panels */
 } matmul_run;
 
+/* What a member has seen of a token's results: a lane is a row of the panels. */
+typedef struct best_lanes {
+    float value[TDM__PANEL_ROWS];
+    uint32_t panel[TDM__PANEL_ROWS]; /* the first with that value */
+    uint32_t bad[TDM__PANEL_ROWS];   /* not 0: NaN or +infinity was there */
+} best_lanes;
+
+size_t tdm__best_bytes(size_t n_tokens, int n_threads)
+{
+    return (size_t)n_threads * n_tokens * sizeof(best_lanes);
+}
+
+/* A member's, [n_best]. */
+static best_lanes *best_of(const tdm__matmul_job *job, size_t member)
+{
+    return job->n_best > 0 ? (best_lanes *)job->best_scratch + member * job->n_best : NULL;
+}
+
+static void best_begin(const tdm__matmul_job *job, size_t member)
+{
+    best_lanes *lanes = best_of(job, member);
+    for (size_t t = 0; t < job->n_best; t++)
+        for (size_t r = 0; r < TDM__PANEL_ROWS; r++) {
+            lanes[t].value[r] = -INFINITY;
+            lanes[t].panel[r] = lanes[t].bad[r] = 0;
+        }
+}
+
+static void best_note(best_lanes *best, const float *out, uint32_t panel)
+{
+    for (size_t r = 0; r < TDM__PANEL_ROWS; r++) {
+        bool is_better = out[r] > best->value[r];
+        best->bad[r] |= !(out[r] <= FLT_MAX);
+        best->value[r] = is_better ? out[r] : best->value[r];
+        best->panel[r] = is_better ? panel : best->panel[r];
+    }
+}
+
+/* Of all members and lanes, for token t of those whose best is wanted. */
+static tdm__best best_get(const tdm__matmul_job *job, size_t t, size_t n_members)
+{
+    tdm__best best = {.row = 0, .value = -INFINITY};
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n_members; i++) {
+        const best_lanes *lanes = best_of(job, i) + t;
+        for (size_t r = 0; r < TDM__PANEL_ROWS; r++) {
+            int32_t row = (int32_t)(lanes->panel[r] * TDM__PANEL_ROWS + r);
+            bad |= lanes->bad[r];
+            if (lanes->value[r] > best.value || (lanes->value[r] == best.value && row < best.row))
+                best = (tdm__best){row, lanes->value[r]};
+        }
+    }
+    if (bad)
+        best.value = NAN;
+    return best;
+}
+
+/* What a member computes in one go. */
+typedef struct part {
+    size_t member;
+    size_t begin, end; /* bytes of the run's panels */
+    size_t first_token, n_tokens;
+} part;
+
 /* A panel within a token tile. A line is a token's activations, or one term of them: 16 sums. */
 typedef struct panel {
     const tdm__weight *w;
@@ -86,6 +153,7 @@ typedef struct panel {
     size_t n_rows;
     size_t first_token;
     size_t n_tokens;
+    size_t n_written; /* tokens of the run before those whose best row is wanted */
     size_t lines_per_token;
 } panel;
 
@@ -118,46 +186,58 @@ static void multiply_slabs(const matmul_run *run, const panel *p, float (*acc)[T
     }
 }
 
-static void write_sums(const tdm__matmul_job *job, const panel *p, size_t first_row,
-                       const float (*acc)[TDM__PANEL_ROWS])
+/* Results of all tokens, from their sums. The rows behind the matrix's last one are no results. */
+static void write_results(const tdm__matmul_job *job, const panel *p, size_t index, best_lanes *best,
+                          const float (*acc)[TDM__PANEL_ROWS])
 {
+    const float *bias = job->bias ? job->bias + index * TDM__PANEL_ROWS : NULL;
     for (size_t t = 0; t < p->n_tokens; t++) {
-        float *out = job->out + (p->first_token + t) * job->out_stride + first_row;
         const float *sums = acc[t * p->lines_per_token], *rest = p->lines_per_token == 2 ? acc[2 * t + 1] : NULL;
-        for (size_t r = 0; r < p->n_rows; r++) {
-            float sum = rest ? sums[r] + rest[r] : sums[r];
-            out[r] = job->bias ? job->bias[first_row + r] + sum : sum;
+        float out[TDM__PANEL_ROWS];
+        for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
+            out[r] = rest ? sums[r] + rest[r] : sums[r];
+        for (size_t r = 0; bias && r < p->n_rows; r++)
+            out[r] = bias[r] + out[r];
+        size_t token = p->first_token + t;
+        if (token >= p->n_written) {
+            for (size_t r = p->n_rows; r < TDM__PANEL_ROWS; r++)
+                out[r] = -INFINITY;
+            best_note(best + (token - p->n_written), out, (uint32_t)index);
+            continue;
         }
+        float *to = job->out + token * job->out_stride + index * TDM__PANEL_ROWS;
+        if (p->n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
+            memcpy(to, out, sizeof out);
+        else
+            memcpy(to, out, p->n_rows * sizeof out[0]);
     }
 }
 
-static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, size_t index, size_t first_token,
-                           size_t n_tokens)
+static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, size_t index, const part *of)
 {
     _Alignas(64) float acc[TILE_LINES_MAX][TDM__PANEL_ROWS];
-    size_t first_row = index * TDM__PANEL_ROWS, n_rows = job->w->n_rows - first_row;
-    if (n_rows > TDM__PANEL_ROWS)
-        n_rows = TDM__PANEL_ROWS;
+    size_t n_rows = tdm__min_size(job->w->n_rows - index * TDM__PANEL_ROWS, TDM__PANEL_ROWS);
     panel p = {.w = job->w, .bytes = job->w->panels + index * job->w->panel_bytes, .n_rows = n_rows,
-               .first_token = first_token, .n_tokens = n_tokens,
+               .first_token = of->first_token, .n_tokens = of->n_tokens,
+               .n_written = run->acts->n_tokens - job->n_best,
                .lines_per_token = run->kernels->dot[job->w->type] ? run->acts->terms : 1};
-    for (size_t i = 0; i < n_tokens * p.lines_per_token; i++)
+    for (size_t i = 0; i < p.n_tokens * p.lines_per_token; i++)
         for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
             acc[i][r] = 0;
     multiply_slabs(run, &p, acc);
-    write_sums(job, &p, first_row, (const float(*)[TDM__PANEL_ROWS])acc);
+    write_results(job, &p, index, best_of(job, of->member), (const float(*)[TDM__PANEL_ROWS])acc);
 }
 
-/* The panels of jobs that begin in bytes [begin, end) of the run. */
-static void multiply_part(const matmul_run *run, size_t begin, size_t end, size_t first_token, size_t n_tokens)
+/* The panels of jobs that begin in the part's bytes of the run. */
+static void multiply_part(const matmul_run *run, const part *of)
 {
     size_t at = 0; /* where the job's panels begin */
-    for (size_t j = 0; j < run->n_jobs && at < end; j++) {
+    for (size_t j = 0; j < run->n_jobs && at < of->end; j++) {
         const tdm__weight *w = run->jobs[j].w;
         size_t panel_bytes = w->panel_bytes, n_panels = tdm__panels_of(w->n_rows);
-        size_t first = begin > at ? (begin - at + panel_bytes - 1) / panel_bytes : 0;
-        for (size_t i = first; i < n_panels && at + i * panel_bytes < end; i++)
-            multiply_panel(run, &run->jobs[j], i, first_token, n_tokens);
+        size_t first = of->begin > at ? (of->begin - at + panel_bytes - 1) / panel_bytes : 0;
+        for (size_t i = first; i < n_panels && at + i * panel_bytes < of->end; i++)
+            multiply_panel(run, &run->jobs[j], i, of);
         at += n_panels * panel_bytes;
     }
 }
@@ -165,16 +245,21 @@ static void multiply_part(const matmul_run *run, size_t begin, size_t end, size_
 static void matmul_member(void *ctx, int i, int n)
 {
     const matmul_run *run = ctx;
-    size_t begin, end, tokens = run->acts->n_tokens;
-    tdm__team_range(run->bytes, i, n, &begin, &end);
+    part p = {.member = (size_t)i};
+    size_t tokens = run->acts->n_tokens;
+    tdm__team_range(run->bytes, i, n, &p.begin, &p.end);
+    for (size_t j = 0; j < run->n_jobs; j++)
+        best_begin(&run->jobs[j], p.member);
     size_t tile = TILE_ACTS_BYTES / tdm__acts_bytes(1, run->acts->n_cols, 1);
     if (tile > TILE_LINES_MAX)
         tile = TILE_LINES_MAX;
     if (tile < TILE_LINES_MIN)
         tile = TILE_LINES_MIN;
     tile /= run->acts->terms;
-    for (size_t t = 0; t < tokens; t += tile)
-        multiply_part(run, begin, end, t, tokens - t < tile ? tokens - t : tile);
+    for (; p.first_token < tokens; p.first_token += tile) {
+        p.n_tokens = tdm__min_size(tokens - p.first_token, tile);
+        multiply_part(run, &p);
+    }
 }
 
 void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *jobs, size_t n_jobs, const tdm__acts *a)
@@ -184,4 +269,7 @@ void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *
     for (size_t j = 0; j < n_jobs; j++)
         run.bytes += tdm__panels_of(jobs[j].w->n_rows) * jobs[j].w->panel_bytes;
     tdm__team_run(team, matmul_member, &run);
+    for (size_t j = 0; j < n_jobs; j++)
+        for (size_t t = 0; t < jobs[j].n_best; t++)
+            jobs[j].best[t] = best_get(&jobs[j], t, (size_t)tdm__team_size(team));
 }

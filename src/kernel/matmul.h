@@ -45,12 +45,25 @@ size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols, size_t terms);
 /* Fills a->q from a->x, tokens split over the team. */
 void tdm__acts_quantize(const struct tdm__kernels *k, tdm__team *team, tdm__acts *a);
 
-/* One product of a shared run: out[t][r] = bias[r] + sum. */
+/* The row of a matrix with a token's largest result, the lowest of equal ones. */
+typedef struct tdm__best {
+    int32_t row;
+    float value; /* -infinity: every result is; NaN: one is NaN or +infinity, and no row is meant */
+} tdm__best;
+
+/* Bytes of scratch for the best rows of n_tokens tokens; 64-byte aligned. */
+size_t tdm__best_bytes(size_t n_tokens, int n_threads);
+
+/* One product of a shared run: out[t][r] = bias[r] + sum. Of the last n_best tokens the results are compared instead of
+ * written: a vocabulary's row of floats, which would only be read for its maximum, never exists. */
 typedef struct tdm__matmul_job {
     const tdm__weight *w;
     const float *bias; /* [n_rows] or NULL */
-    float *out;        /* [n_tokens][out_stride] */
+    float *out;        /* [n_tokens - n_best][out_stride] */
     size_t out_stride; /* floats from one token's row to the next, >= n_rows */
+    size_t n_best;
+    tdm__best *best;    /* [n_best] */
+    void *best_scratch; /* tdm__best_bytes(n_best, size of the team) */
 } tdm__matmul_job;
 
 /* All jobs in one run of the team (q, k, v share their activations, gate and up theirs). Every w->n_cols equals

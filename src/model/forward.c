@@ -4,7 +4,7 @@
  *      each layer:  h = norm(x);  q, k, v = W h + b;  rotate q, k;  store k, v
  *                   x += W_o attention(q)
  *                   h = norm(x);  x += W_down (silu(W_gate h) * (W_up h))
- *      logits = W_out norm(x)              only for the rows that want them
+ *      logits = W_out norm(x)              only for the rows that want them, or their largest one
  *
  * It owns the scratch of all these names, sized at create; nothing is allocated in a run. What differs between
  * families is in the family's row and in which weights are present. Behind the last attention only the rows that
@@ -42,6 +42,7 @@ struct tdm__forward {
     tdm__act_slab *quantized;      /* the activations that the next matrices read */
     tdm__attention_row *queries;   /* [n_rows] */
     void *attention_scratch;
+    void *best_scratch;
 };
 
 static tdm__attention_shape shape_of(const tdm__hparams *hp)
@@ -84,6 +85,7 @@ static size_t lay_out(tdm__forward *f, unsigned char *base, const tdm__hparams *
         {&to->quantized, tdm__acts_bytes(n_rows, widest_input(hp), hp->act_terms)},
         {&to->queries, n_rows * sizeof(tdm__attention_row)},
         {&to->attention_scratch, attention_bytes},
+        {&to->best_scratch, tdm__best_bytes(n_rows, n_threads)},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -145,7 +147,8 @@ void tdm__forward_destroy(tdm__forward *f)
 typedef struct pass {
     tdm__forward *f;
     const tdm__row *rows;
-    size_t n; /* rows still on their way */
+    size_t n;      /* rows still on their way */
+    size_t n_best; /* of these the last, behind the last attention: they want their best token */
     const float *norm_weight;
 } pass;
 
@@ -277,20 +280,39 @@ static void attend(const pass *p, const tdm__layer *l, size_t i_layer)
     tdm__attention(f->kernels, f->team, &shape, f->queries, p->n, f->attention_scratch, f->attention_bytes);
 }
 
-/* Moves the rows that want logits to the front of x and mixed; the others are done. */
+/* Copies the rows of a kind behind the *n that are there. */
+static void keep(const pass *p, tdm__wants wants, float *x, float *mixed, size_t *n)
+{
+    const tdm__hparams *hp = &p->f->model->hp;
+    size_t n_q = hp->n_heads * hp->head_dim;
+    for (size_t r = 0; r < p->n; r++)
+        if (p->rows[r].wants == wants) {
+            memcpy(x + *n * hp->n_embd, p->f->x + r * hp->n_embd, hp->n_embd * sizeof(float));
+            memcpy(mixed + *n * n_q, p->f->mixed + r * n_q, n_q * sizeof(float));
+            ++*n;
+        }
+}
+
+static void swap_floats(float **a, float **b)
+{
+    float *was = *a;
+    *a = *b;
+    *b = was;
+}
+
+/* Leaves the rows that want logits, then those that want their best token; the others are done. What h and q held is
+ * used up, and they are as large as x and mixed. */
 static void keep_wanted(pass *p)
 {
     tdm__forward *f = p->f;
-    const tdm__hparams *hp = &f->model->hp;
-    size_t n_q = hp->n_heads * hp->head_dim, kept = 0;
-    for (size_t r = 0; r < p->n; r++) {
-        if (!p->rows[r].wants_logits)
-            continue;
-        memmove(f->x + kept * hp->n_embd, f->x + r * hp->n_embd, hp->n_embd * sizeof(float));
-        memmove(f->mixed + kept * n_q, f->mixed + r * n_q, n_q * sizeof(float));
-        kept++;
-    }
-    p->n = kept;
+    size_t n = 0;
+    keep(p, TDM__WANTS_LOGITS, f->h, f->q, &n);
+    size_t n_logits = n;
+    keep(p, TDM__WANTS_BEST, f->h, f->q, &n);
+    swap_floats(&f->x, &f->h);
+    swap_floats(&f->mixed, &f->q);
+    p->n = n;
+    p->n_best = n - n_logits;
 }
 
 static void add_attention(const pass *p, const tdm__layer *l)
@@ -312,7 +334,8 @@ static void add_feed_forward(pass *p, const tdm__layer *l)
     for_rows(p, add_rows);
 }
 
-tdm_status tdm__forward_run(tdm__forward *f, const tdm__row *rows, size_t n, float *logits, const atomic_bool *cancel)
+tdm_status tdm__forward_run(tdm__forward *f, const tdm__row *rows, size_t n, float *logits, tdm__best *best,
+                            const atomic_bool *cancel)
 {
     assert(n >= 1 && n <= f->n_rows_max);
     const tdm__model *m = f->model;
@@ -334,6 +357,9 @@ tdm_status tdm__forward_run(tdm__forward *f, const tdm__row *rows, size_t n, flo
     }
     normalize(&p, m->output_norm);
     tdm__matmul_job job = product(&m->output, NULL, logits);
+    job.n_best = p.n_best;
+    job.best = best;
+    job.best_scratch = f->best_scratch;
     multiply(&p, f->h, &job, 1);
     return TDM_OK;
 }

@@ -13,15 +13,22 @@
 #include <stdint.h>
 
 #include "kernel/kernels.h"
+#include "kernel/matmul.h"
 #include "model/kv.h"
 #include "model/model.h"
 #include "tandem/status.h"
+
+typedef enum tdm__wants {
+    TDM__WANTS_NONE = 0,
+    TDM__WANTS_LOGITS,
+    TDM__WANTS_BEST, /* the token with the largest logit: all that a greedy draw reads */
+} tdm__wants;
 
 typedef struct tdm__row {
     int32_t token;
     size_t pos;      /* its position; all earlier positions of kv are filled or come earlier in the batch */
     tdm__kv *kv;     /* the sequence's cache: this row is stored there */
-    bool wants_logits;
+    tdm__wants wants;
 } tdm__row;
 
 /* Scratch for batches of up to n_rows_max rows; made once, then nothing is allocated. One owner at a time. */
@@ -36,10 +43,10 @@ tdm_status tdm__forward_create(const tdm__model *m, const tdm__kernels *k, tdm__
 void tdm__forward_destroy(tdm__forward *f);
 
 /* Runs the batch (1 <= n <= n_rows_max). Rows of one sequence stand together in ascending positions. The logits of
- * the i-th row that wants them go to logits + i * n_vocab (NULL when no row does). cancel may be NULL; it is looked
- * at before each layer, and when it is set the result is ERR_CANCELLED and the caches hold nothing valid at the rows'
- * positions. */
-tdm_status tdm__forward_run(tdm__forward *f, const tdm__row *rows, size_t n, float *logits,
+ * the i-th row that wants them go to logits + i * n_vocab (NULL when no row does), the i-th best token that is wanted
+ * to best[i] (NULL likewise). cancel may be NULL; it is looked at before each layer, and when it is set the result is
+ * ERR_CANCELLED and the caches hold nothing valid at the rows' positions. */
+tdm_status tdm__forward_run(tdm__forward *f, const tdm__row *rows, size_t n, float *logits, tdm__best *best,
                             const atomic_bool *cancel);
 
 #endif

@@ -149,6 +149,72 @@ static void check_tiles(kcheck *c, const setting *s)
     check_product(c, s, types, (const size_t[]){5}, 1, 64, 150, 2);
 }
 
+/* The first of the largest, or NaN where one is NaN or +infinity. */
+static tdm__best best_of(const float *x, size_t n)
+{
+    tdm__best best = {0, -INFINITY};
+    bool is_bad = false;
+    for (size_t i = 0; i < n; i++) {
+        is_bad = is_bad || isnan(x[i]) || x[i] == INFINITY;
+        if (x[i] > best.value)
+            best = (tdm__best){(int32_t)i, x[i]};
+    }
+    if (is_bad)
+        best.value = NAN;
+    return best;
+}
+
+/* The best rows of some tokens are those of the products that are written, and the others are written as ever. The
+ * weights are floats, so that results can be equal, infinite and not numbers. */
+static void check_best(kcheck *c, const setting *s, kcheck_fill kind, size_t n_rows, size_t n_tokens, size_t n_best)
+{
+    enum { COLUMNS = 8 };
+    kcheck_begin(c, "best of %zu rows, %zu of %zu tokens, fill %d", n_rows, n_best, n_tokens, (int)kind);
+    const size_t n_written = n_tokens - n_best;
+    float *x = kcheck_buffer(c, n_tokens * COLUMNS * sizeof *x), *bias = kcheck_buffer(c, n_rows * sizeof *bias);
+    tdm__weight w = matrix(c, TDM__TYPE_F32, n_rows, COLUMNS);
+    float *panels = (float *)(void *)(uintptr_t)w.panels;
+    for (size_t i = 0; i < tdm__panels_of(n_rows) * TDM__PANEL_ROWS * COLUMNS; i++)
+        panels[i] = (float)(kcheck_random(c) % 3);
+    for (size_t i = 0; i < n_tokens * COLUMNS; i++)
+        x[i] = (float)(kcheck_random(c) % 2);
+    for (size_t i = 0; i < n_rows; i++)
+        bias[i] = kind == KCHECK_TINY ? -INFINITY : -100.0f; /* filled-up rows are 0 and would win */
+    if (kind == KCHECK_WILD) /* somewhere, for all tokens; the other fills stay finite */
+        bias[kcheck_random(c) % n_rows] = kcheck_random(c) & 1 ? NAN : INFINITY;
+    tdm__acts a = {.x = x, .n_tokens = n_tokens, .n_cols = COLUMNS, .terms = 1};
+    tdm__matmul_job all = {.w = &w, .bias = bias, .out = kcheck_buffer(c, n_tokens * n_rows * sizeof *x)};
+    all.out_stride = n_rows;
+    tdm__matmul(kcheck_level(c), s->team[0], &all, 1, &a);
+    for (int i = 0; i < TEAMS; i++) {
+        tdm__matmul_job some = all;
+        some.out = n_written > 0 ? kcheck_buffer(c, n_written * n_rows * sizeof *x) : NULL;
+        some.n_best = n_best;
+        some.best = kcheck_buffer(c, n_best * sizeof *some.best);
+        some.best_scratch = kcheck_buffer(c, tdm__best_bytes(n_best, i + 1));
+        tdm__matmul(kcheck_level(c), s->team[i], &some, 1, &a);
+        kcheck_same_floats(c, "out", all.out, some.out, n_written * n_rows);
+        for (size_t t = 0; t < n_best; t++) {
+            tdm__best meant_best = best_of(all.out + (n_written + t) * n_rows, n_rows);
+            kcheck_same_floats(c, "best", &meant_best.value, &some.best[t].value, 1);
+            kcheck_that(c, isnan(meant_best.value) || meant_best.row == some.best[t].row, "another row is the best");
+        }
+    }
+    kcheck_end(c);
+}
+
+static void check_bests(kcheck *c, const setting *s)
+{
+    static const size_t rows[] = {1, 16, 17, 200};
+    static const kcheck_fill kinds[] = {KCHECK_NORMAL, KCHECK_TINY, KCHECK_WILD};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            check_best(c, s, kinds[k], rows[i], 1, 1);
+            check_best(c, s, kinds[k], rows[i], 5, 3);
+            check_best(c, s, kinds[k], rows[i], 150, 140);
+        }
+}
+
 typedef struct timed {
     const tdm__kernels *kernels;
     tdm__team *team;
@@ -248,6 +314,7 @@ void kcheck_matmul(kcheck *c)
             if (tdm__type_get(type))
                 check_type(c, &s, (tdm__type)type);
         check_tiles(c, &s);
+        check_bests(c, &s);
     }
     for (int i = 0; i < TEAMS; i++)
         tdm__team_destroy(s.team[i]);

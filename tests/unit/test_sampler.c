@@ -242,6 +242,35 @@ static void logprobs_are_the_models_own_whatever_the_sampling(void **state)
     tdm__sampler_destroy(s);
 }
 
+static void the_best_token_alone_is_drawn_as_from_all_logits(void **state)
+{
+    (void)state;
+    const struct {
+        tdm__best best;
+        tdm_status status;
+        const char *says;
+    } cases[] = {
+        {{29, -1e30f}, TDM_OK, NULL},
+        {{3, NAN}, TDM_ERR_FORMAT, "not finite"},
+        {{0, -INFINITY}, TDM_ERR_FORMAT, "none of its 37 tokens"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tdm_error err = {0};
+        tdm__draw d = {.id = -7};
+        assert_int_equal(tdm__sampling_take_best(&cases[i].best, 37, &d, &err), cases[i].status);
+        assert_int_equal(d.id, cases[i].status == TDM_OK ? cases[i].best.row : -7);
+        assert_true(!cases[i].says || strstr(err.msg, cases[i].says));
+    }
+    tdm__sampling p = tdm__sampling_default();
+    assert_true(tdm__sampling_reads_best_only(&p, -1));
+    assert_false(tdm__sampling_reads_best_only(&p, 0));
+    p.frequency_penalty = -0.5f;
+    assert_false(tdm__sampling_reads_best_only(&p, -1));
+    p = tdm__sampling_default();
+    p.temperature = 0.1f;
+    assert_false(tdm__sampling_reads_best_only(&p, -1));
+}
+
 static void logits_that_are_no_numbers_are_an_error_and_no_token(void **state)
 {
     (void)state;
@@ -375,6 +404,7 @@ int main(void)
         cmocka_unit_test(presence_and_frequency_count_generated_tokens),
         cmocka_unit_test(logprobs_are_the_models_own_whatever_the_sampling),
         cmocka_unit_test(logits_that_are_no_numbers_are_an_error_and_no_token),
+        cmocka_unit_test(the_best_token_alone_is_drawn_as_from_all_logits),
         cmocka_unit_test(extreme_parameters_never_give_an_id_outside),
         cmocka_unit_test(parameters_out_of_range_are_named),
         cmocka_unit_test(a_draw_of_150000_takes_little_time),

@@ -1,0 +1,112 @@
+/* test_forward.c - what a row of a batch may ask for: logits, the best token alone, nothing, beside each other. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "model/forward.h"
+#include "os/team.h"
+#include "tiny_model.h"
+
+enum { ROWS = 20, CONTEXT = 32, THREADS_MAX = 3 };
+
+typedef struct world {
+    tdm__tiny tiny;
+    tdm__kernels kernels;
+    tdm__team *team;
+    tdm__forward *forward;
+    tdm__kv kv;
+    tdm__row rows[ROWS];
+    size_t n_vocab;
+} world;
+
+static void open_world(world *w, const char *arch, int n_threads)
+{
+    tdm_error err = {0};
+    w->tiny = tdm__tiny_open(&(tdm__tiny_options){.arch = arch});
+    w->n_vocab = w->tiny.model->hp.n_vocab;
+    tdm__kernels_init(&w->kernels, tdm__cpu_isa());
+    w->team = tdm__team_create(n_threads);
+    assert_non_null(w->team);
+    assert_int_equal(tdm__forward_create(w->tiny.model, &w->kernels, w->team, ROWS, CONTEXT, &w->forward, &err), 0);
+    assert_int_equal(tdm__kv_init(&w->kv, w->tiny.model, CONTEXT, &err), 0);
+    for (size_t i = 0; i < ROWS; i++)
+        w->rows[i] = (tdm__row){.token = (int32_t)(i * 37 % 256), .pos = i, .kv = &w->kv};
+}
+
+static void close_world(world *w)
+{
+    tdm__kv_fini(&w->kv);
+    tdm__forward_destroy(w->forward);
+    tdm__team_destroy(w->team);
+    tdm__tiny_close(&w->tiny);
+}
+
+static int32_t first_of_the_largest(const float *x, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return (int32_t)best;
+}
+
+/* Rows that want this and that, against the logits of all. */
+static void check_mixture(world *w, const float *all, uint64_t seed)
+{
+    float *logits = malloc(ROWS * w->n_vocab * sizeof *logits);
+    tdm__best best[ROWS];
+    size_t n_logits = 0, n_best = 0;
+    assert_non_null(logits);
+    for (size_t i = 0; i < ROWS; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        w->rows[i].wants = (tdm__wants)((seed >> 33) % 3);
+    }
+    assert_int_equal(tdm__forward_run(w->forward, w->rows, ROWS, logits, best, NULL), TDM_OK);
+    for (size_t i = 0; i < ROWS; i++) {
+        const float *want = all + i * w->n_vocab;
+        if (w->rows[i].wants == TDM__WANTS_LOGITS) {
+            assert_memory_equal(logits + n_logits++ * w->n_vocab, want, w->n_vocab * sizeof *want);
+        } else if (w->rows[i].wants == TDM__WANTS_BEST) {
+            int32_t id = first_of_the_largest(want, w->n_vocab);
+            assert_int_equal(best[n_best].row, id);
+            assert_memory_equal(&best[n_best++].value, &want[id], sizeof *want);
+        }
+    }
+    free(logits);
+}
+
+static void check_arch(const char *arch, int n_threads)
+{
+    world w;
+    open_world(&w, arch, n_threads);
+    float *all = malloc(ROWS * w.n_vocab * sizeof *all);
+    assert_non_null(all);
+    for (size_t i = 0; i < ROWS; i++)
+        w.rows[i].wants = TDM__WANTS_LOGITS;
+    assert_int_equal(tdm__forward_run(w.forward, w.rows, ROWS, all, NULL, NULL), TDM_OK);
+    for (uint64_t seed = 0; seed < 10; seed++)
+        check_mixture(&w, all, seed);
+    free(all);
+    close_world(&w);
+}
+
+static void a_row_may_want_its_best_token_only_beside_rows_that_want_logits(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= THREADS_MAX; n++) {
+        check_arch("qwen2", n);
+        check_arch("llama", n);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_row_may_want_its_best_token_only_beside_rows_that_want_logits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
