@@ -44,7 +44,7 @@ static tdm_status estimate(const tdm__model *m, const tdm__engine_options *o, td
     uint64_t shared = tdm__forward_bytes(m, rows_max(o), o->n_ctx, o->n_threads) +
                       tdm__sampler_bytes(m->hp.n_vocab) + rows_max(o) * sizeof(tdm__row) + sizeof(tdm__engine);
     out->job_bytes = tdm__job_bytes(o->n_ctx) * (o->n_slots + o->n_queue); /* below 2^32 jobs of some MiB */
-    if (!tdm__mul_u64(tdm__kv_bytes(m, o->n_ctx), o->n_slots, &out->kv_bytes) ||
+    if (!tdm__mul_u64(tdm__kv_bytes(m, o->n_ctx, o->kv_type), o->n_slots, &out->kv_bytes) ||
         !tdm__mul_u64(slot_scratch, o->n_slots, &slot_scratch) ||
         !tdm__add_u64(slot_scratch, shared, &out->scratch_bytes))
         TDM_FAIL(err, TDM_ERR_LIMIT, "%zu sequences of %zu positions are more than can be counted", o->n_slots,
@@ -79,18 +79,18 @@ static tdm_status check_memory(const tdm__model *m, const tdm__engine_options *o
     return TDM_OK;
 }
 
-static tdm_status take_memory(tdm__engine *e, int n_threads, tdm_error *err)
+static tdm_status take_memory(tdm__engine *e, const tdm__engine_options *o, tdm_error *err)
 {
-    e->team = tdm__team_create(n_threads);
+    e->team = tdm__team_create(o->n_threads);
     if (!e->team)
-        TDM_FAIL(err, TDM_ERR_NOMEM, "cannot start %d threads", n_threads);
+        TDM_FAIL(err, TDM_ERR_NOMEM, "cannot start %d threads", o->n_threads);
     e->slots = tdm__calloc(e->n_slots, sizeof e->slots[0]);
     e->rows = tdm__calloc(e->n_rows_max, sizeof e->rows[0]);
     e->logits = tdm__calloc(e->n_slots * e->model->hp.n_vocab, sizeof e->logits[0]);
     if (!e->slots || !e->rows || !e->logits)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the logits of %zu sequences", e->n_slots);
     for (size_t i = 0; i < e->n_slots; i++) {
-        TDM_TRY(tdm__kv_init(&e->slots[i].kv, e->model, e->n_ctx, err));
+        TDM_TRY(tdm__kv_init(&e->slots[i].kv, e->model, e->n_ctx, o->kv_type, err));
         e->slots[i].tokens = tdm__calloc(e->n_ctx, sizeof e->slots[i].tokens[0]);
         if (!e->slots[i].tokens)
             TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a history of %zu tokens", e->n_ctx);
@@ -99,9 +99,9 @@ static tdm_status take_memory(tdm__engine *e, int n_threads, tdm_error *err)
     return tdm__forward_create(e->model, &e->kernels, e->team, e->n_rows_max, e->n_ctx, &e->forward, err);
 }
 
-static tdm_status start(tdm__engine *e, int n_threads, tdm_error *err)
+static tdm_status start(tdm__engine *e, const tdm__engine_options *o, tdm_error *err)
 {
-    TDM_TRY(take_memory(e, n_threads, err));
+    TDM_TRY(take_memory(e, o, err));
     int rc = tdm__thread_start(&e->thread, tdm__engine_main, e);
     e->has_thread = rc == 0;
     return rc == 0 ? TDM_OK : tdm__fail_os(err, rc, "cannot start the engine's thread");
@@ -129,7 +129,7 @@ tdm_status tdm__engine_create(const tdm__model *m, const tdm__tokenizer *t, cons
     tdm__kernels_init(&e->kernels, o.isa_max);
     pthread_mutex_init(&e->mutex, NULL);
     pthread_cond_init(&e->work, NULL);
-    tdm_status status = start(e, o.n_threads, err);
+    tdm_status status = start(e, &o, err);
     if (status != TDM_OK) {
         tdm__engine_destroy(e);
         return status;

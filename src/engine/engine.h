@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "engine/sampler.h"
 #include "engine/text_stream.h"
+#include "model/kv.h"
 #include "model/model.h"
 #include "os/cpu.h"
 #include "tandem/status.h"
@@ -32,6 +33,7 @@ typedef struct tdm__engine_options {
     size_t n_ctx;      /* positions a slot; 0: 4096 or what the model was trained for, if that is less */
     size_t n_slots;    /* sequences at once; 0: 1 */
     size_t n_queue;    /* jobs that may wait beyond those; 0: none */
+    tdm__kv_type kv_type;
     uint64_t memory_bytes_max; /* 0: what the machine has free */
 } tdm__engine_options;
 

@@ -25,20 +25,21 @@ struct tdm__session {
 };
 
 /* Refuses what would not fit before any of it is taken. */
-static tdm_status check_memory(const tdm__model *m, size_t n_ctx, size_t n_sequences, size_t n_rows, int n_threads,
-                               tdm_error *err)
+static tdm_status check_memory(const tdm__model *m, const tdm__session_options *o, size_t n_sequences, size_t n_rows,
+                               int n_threads, tdm_error *err)
 {
     uint64_t caches;
-    bool ok = tdm__mul_u64(tdm__kv_bytes(m, n_ctx), n_sequences, &caches);
-    uint64_t need = caches + tdm__forward_bytes(m, n_rows, n_ctx, n_threads);
+    bool ok = tdm__mul_u64(tdm__kv_bytes(m, o->n_ctx, o->kv_type), n_sequences, &caches);
+    uint64_t need = caches + tdm__forward_bytes(m, n_rows, o->n_ctx, n_threads);
     uint64_t have = tdm__memory_available();
     if (!ok || need > have)
         TDM_FAIL(err, TDM_ERR_LIMIT, "a context of %zu for %zu sequences needs %llu MiB of memory, %llu MiB are free",
-                 n_ctx, n_sequences, (unsigned long long)(need >> 20), (unsigned long long)(have >> 20));
+                 o->n_ctx, n_sequences, (unsigned long long)(need >> 20), (unsigned long long)(have >> 20));
     return TDM_OK;
 }
 
-static tdm_status build(tdm__session *s, const tdm__model *m, size_t n_ctx, int n_threads, tdm_error *err)
+static tdm_status build(tdm__session *s, const tdm__model *m, const tdm__session_options *o, int n_threads,
+                        tdm_error *err)
 {
     s->team = tdm__team_create(n_threads);
     s->kvs = tdm__calloc(s->n_sequences, sizeof s->kvs[0]);
@@ -46,8 +47,8 @@ static tdm_status build(tdm__session *s, const tdm__model *m, size_t n_ctx, int 
     if (!s->team || !s->kvs || !s->rows)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory or threads for a session of %d threads", n_threads);
     for (size_t i = 0; i < s->n_sequences; i++)
-        TDM_TRY(tdm__kv_init(&s->kvs[i], m, n_ctx, err));
-    return tdm__forward_create(m, &s->kernels, s->team, s->n_rows_max, n_ctx, &s->forward, err);
+        TDM_TRY(tdm__kv_init(&s->kvs[i], m, o->n_ctx, o->kv_type, err));
+    return tdm__forward_create(m, &s->kernels, s->team, s->n_rows_max, o->n_ctx, &s->forward, err);
 }
 
 tdm_status tdm__session_create(const tdm__model *m, const tdm__session_options *o, tdm__session **out,
@@ -56,7 +57,7 @@ tdm_status tdm__session_create(const tdm__model *m, const tdm__session_options *
     int n_threads = o->n_threads > 0 ? o->n_threads : tdm__cpu_count();
     size_t n_sequences = tdm__max_size(o->n_sequences, 1);
     size_t n_rows = tdm__max_size(o->n_rows_max > 0 ? o->n_rows_max : TDM__SESSION_ROWS, n_sequences);
-    TDM_TRY(check_memory(m, o->n_ctx, n_sequences, n_rows, n_threads, err));
+    TDM_TRY(check_memory(m, o, n_sequences, n_rows, n_threads, err));
 
     tdm__session *s = tdm__calloc(1, sizeof *s);
     if (!s)
@@ -65,7 +66,7 @@ tdm_status tdm__session_create(const tdm__model *m, const tdm__session_options *
     s->n_sequences = n_sequences;
     s->n_vocab = m->hp.n_vocab;
     tdm__kernels_init(&s->kernels, o->isa_max);
-    tdm_status status = build(s, m, o->n_ctx, n_threads, err);
+    tdm_status status = build(s, m, o, n_threads, err);
     if (status != TDM_OK) {
         tdm__session_destroy(s);
         return status;

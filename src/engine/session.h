@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/kv.h"
 #include "model/model.h"
 #include "os/cpu.h"
 #include "tandem/status.h"
@@ -20,6 +21,7 @@ typedef struct tdm__session_options {
     int n_threads; /* 0: as many as the process may use */
     tdm__isa isa_max;
     size_t n_ctx;
+    tdm__kv_type kv_type;
     size_t n_sequences; /* timelines that advance side by side (bench --batch); 0: 1 */
     size_t n_rows_max;  /* rows a pass; 0: TDM__SESSION_ROWS */
 } tdm__session_options;

@@ -21,16 +21,44 @@ enum {
     SCORES_PAD = 16,              /* floats between two queries' scores, so that columns do not share a cache set */
 };
 
+/* One head's numbers for one position: number d to at[d * stride], the scale of run r to scales[r * stride]. */
+static void store_head(const tdm__kernels *kn, const tdm__kv_layer *kv, const tdm__kv_numbers *to, const float *x,
+                       size_t dim, size_t at, size_t scale, size_t stride)
+{
+    if (kv->type == TDM__KV_F16) {
+        kn->store_f16(x, (uint16_t *)to->at + at, dim, stride);
+        return;
+    }
+    float padded[TDM__SLAB_COLS] = {0};
+    _Alignas(64) tdm__act_slab slab;
+    assert(dim <= TDM__SLAB_COLS);
+    memcpy(padded, x, dim * sizeof *x);
+    kn->quantize(padded, tdm__align_up(dim, TDM__KV_RUN), &slab, 1);
+    int8_t *out = (int8_t *)to->at + at;
+    for (size_t d = 0; d < dim; d++)
+        out[d * stride] = slab.q[d];
+    kn->store_f16(slab.scale, to->scales + scale, tdm__kv_runs(dim), stride);
+}
+
 void tdm__kv_store(const tdm__kernels *kn, const tdm__attention_shape *s, tdm__kv_layer *kv, size_t pos,
                    const float *k, const float *v)
 {
     assert(pos < kv->capacity && kv->capacity % TDM__KV_TILE == 0);
-    size_t dim = s->head_dim, in_tile = pos % TDM__KV_TILE;
+    size_t dim = s->head_dim, n_runs = tdm__kv_runs(dim), lane = pos % TDM__KV_TILE;
     for (size_t h = 0; h < s->n_kv_heads; h++) {
-        size_t tile = (h * kv->capacity + pos) / TDM__KV_TILE;
-        kn->store_f16(k + h * dim, kv->k + tile * dim * TDM__KV_TILE + in_tile, dim, TDM__KV_TILE);
-        kn->store_f16(v + h * dim, kv->v + (h * kv->capacity + pos) * dim, dim, 1);
+        size_t place = h * kv->capacity + pos, tile = place - lane;
+        store_head(kn, kv, &kv->k, k + h * dim, dim, tile * dim + lane, tile * n_runs + lane, TDM__KV_TILE);
+        store_head(kn, kv, &kv->v, v + h * dim, dim, place * dim, place * n_runs, 1);
     }
+}
+
+/* The numbers of one kv head. */
+static tdm__kv_numbers head_numbers(const tdm__kv_layer *kv, const tdm__kv_numbers *all, size_t dim, size_t head)
+{
+    size_t first = head * kv->capacity;
+    if (kv->type == TDM__KV_F16)
+        return (tdm__kv_numbers){.at = (uint16_t *)all->at + first * dim};
+    return (tdm__kv_numbers){.at = (int8_t *)all->at + first * dim, .scales = all->scales + first * tdm__kv_runs(dim)};
 }
 
 static size_t scores_stride(size_t n_pos) { return tdm__align_up(n_pos, TDM__KV_TILE) + SCORES_PAD; }
@@ -92,18 +120,19 @@ static void item_compute(const run *w, const item *it)
 {
     const tdm__kv_layer *kv = it->rows[0].kv;
     size_t dim = w->shape->head_dim, n_q = it->n_rows * it->n_heads, bytes = it->n_heads * dim * sizeof(float);
-    const uint16_t *keys = kv->k + it->kv_head * kv->capacity * dim, *values = kv->v + it->kv_head * kv->capacity * dim;
+    tdm__kv_numbers keys = head_numbers(kv, &kv->k, dim, it->kv_head);
+    tdm__kv_numbers values = head_numbers(kv, &kv->v, dim, it->kv_head);
 
     for (size_t r = 0; r < it->n_rows; r++) {
         memcpy(it->q + r * it->n_heads * dim, it->rows[r].q + it->head * dim, bytes);
         for (size_t h = 0; h < it->n_heads; h++)
             it->n_pos[r * it->n_heads + h] = it->rows[r].pos + 1;
     }
-    w->kn->scores(keys, (it->n_pos_max + TDM__KV_TILE - 1) / TDM__KV_TILE, dim, it->q, dim, n_q, w->shape->scale,
-                  it->scores, it->stride);
+    w->kn->scores[kv->type](&keys, (it->n_pos_max + TDM__KV_TILE - 1) / TDM__KV_TILE, dim, it->q, dim, n_q,
+                            w->shape->scale, it->scores, it->stride);
     for (size_t i = 0; i < n_q; i++)
         w->kn->softmax(it->scores + i * it->stride, it->n_pos[i]);
-    w->kn->mix(values, dim, it->scores, it->stride, it->n_pos, n_q, it->out, dim);
+    w->kn->mix[kv->type](&values, dim, it->scores, it->stride, it->n_pos, n_q, it->out, dim);
     for (size_t r = 0; r < it->n_rows; r++)
         memcpy(it->rows[r].out + it->head * dim, it->out + r * it->n_heads * dim, bytes);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/attention.h"
 #include "kernel/packed.h"
 #include "kernel/quant.h"
 #include "os/cpu.h"
@@ -60,14 +61,14 @@ typedef struct tdm__kernels {
     void (*store_f16)(const float *x, uint16_t *out, size_t n, size_t out_stride);
     /* scores[i][0 .. 16 n_tiles - 1] of n_q queries [head_dim] (q_stride apart) against the key tiles
      * [tile][head_dim][16] of one kv head; what lies in a tile behind the last position gives scores of no meaning. */
-    void (*scores)(const uint16_t *k_tiles, size_t n_tiles, size_t head_dim, const float *q, size_t q_stride,
-                   size_t n_q, float scale, float *scores, size_t scores_stride);
+    void (*scores[TDM__KV_N_TYPES])(const tdm__kv_numbers *k_tiles, size_t n_tiles, size_t head_dim, const float *q,
+                                    size_t q_stride, size_t n_q, float scale, float *scores, size_t scores_stride);
     /* In place over n >= 1 values: x = tdm__expf(x - max), then x * (1 / sum), sum as 16 partial sums. */
     void (*softmax)(float *x, size_t n);
     /* out[i][d] = sum over j < n_pos[i] (>= 1), ascending from +0, by fma(p[i][j], v[j][d], sum): n_q queries that
      * read the same values v [pos][head_dim]; nothing behind the largest n_pos is read. */
-    void (*mix)(const uint16_t *v, size_t head_dim, const float *p, size_t p_stride, const size_t *n_pos, size_t n_q,
-                float *out, size_t out_stride);
+    void (*mix[TDM__KV_N_TYPES])(const tdm__kv_numbers *v, size_t head_dim, const float *p, size_t p_stride,
+                                 const size_t *n_pos, size_t n_q, float *out, size_t out_stride);
 } tdm__kernels;
 
 /* Fills *k for the lower of `ceiling` and what the machine has. */

@@ -32,7 +32,7 @@ static void open_world(world *w, const char *arch, int n_threads)
     w->team = tdm__team_create(n_threads);
     assert_non_null(w->team);
     assert_int_equal(tdm__forward_create(w->tiny.model, &w->kernels, w->team, ROWS, CONTEXT, &w->forward, &err), 0);
-    assert_int_equal(tdm__kv_init(&w->kv, w->tiny.model, CONTEXT, &err), 0);
+    assert_int_equal(tdm__kv_init(&w->kv, w->tiny.model, CONTEXT, TDM__KV_F16, &err), 0);
     for (size_t i = 0; i < ROWS; i++)
         w->rows[i] = (tdm__row){.token = (int32_t)(i * 37 % 256), .pos = i, .kv = &w->kv};
 }

@@ -77,6 +77,19 @@ static inline vec vec_load_halves_left(const uint16_t *p, size_t n)
     memcpy(some, p, n * sizeof *p);
     return vec_load_halves(some);
 }
+static inline vec vec_all_half(const uint16_t *p) { return _mm256_cvtph_ps(_mm_set1_epi16((short)*p)); }
+static inline vec vec_load_bytes(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+static inline vec vec_load_bytes_left(const int8_t *p, size_t n)
+{
+    if (n >= 8)
+        return vec_load_bytes(p);
+    int8_t some[8] = {0};
+    memcpy(some, p, n);
+    return vec_load_bytes(some);
+}
 static inline void vec_store_halves(uint16_t *p, vec v)
 {
     _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
