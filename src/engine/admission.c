@@ -47,6 +47,7 @@ void tdm__engine_end_job(tdm__engine *e, tdm__slot *s, tdm__finish finish, const
     s->job = NULL;
     s->donor = NULL;
     s->logits = NULL;
+    s->best = NULL;
     tdm__fair_queue_forget(&e->queue, j);
     count_job(e, j->priority, STAYS, LEAVES);
     tdm__job_emit_done(j, finish, error);
@@ -106,6 +107,7 @@ static bool evict_one(tdm__engine *e)
     youngest->job = NULL;
     youngest->donor = NULL;
     youngest->logits = NULL;
+    youngest->best = NULL;
     tdm__fair_queue_return(&e->queue, j);
     count_job(e, j->priority, COMES, LEAVES);
     set_interrupt(j, &e->queue_interrupt);

@@ -38,11 +38,17 @@ static tdm_status resolve_options(const tdm__model *m, const tdm__engine_options
 
 static size_t rows_max(const tdm__engine_options *o) { return TDM__ENGINE_ROWS + o->n_slots; }
 
+static size_t draft_rows(const tdm__engine_options *o) { return o->no_drafts ? 0 : TDM__DRAFT_ROWS_MAX; }
+
+static size_t draft_logits(const tdm__engine_options *o) { return o->no_drafts ? 0 : TDM__DRAFT_LOGITS_MAX; }
+
 static tdm_status estimate(const tdm__model *m, const tdm__engine_options *o, tdm__engine_memory *out, tdm_error *err)
 {
-    uint64_t slot_scratch = m->hp.n_vocab * sizeof(float) + o->n_ctx * sizeof(int32_t) + sizeof(tdm__slot);
+    uint64_t slot_scratch = m->hp.n_vocab * sizeof(float) + sizeof(tdm__best) + o->n_ctx * sizeof(int32_t) +
+                            sizeof(tdm__slot);
     uint64_t shared = tdm__forward_bytes(m, rows_max(o), o->n_ctx, o->n_threads) +
-                      tdm__sampler_bytes(m->hp.n_vocab) + rows_max(o) * sizeof(tdm__row) + sizeof(tdm__engine);
+                      tdm__sampler_bytes(m->hp.n_vocab) + rows_max(o) * sizeof(tdm__row) + sizeof(tdm__engine) +
+                      draft_logits(o) * m->hp.n_vocab * sizeof(float) + draft_rows(o) * sizeof(tdm__best);
     out->job_bytes = tdm__job_bytes(o->n_ctx) * (o->n_slots + o->n_queue); /* below 2^32 jobs of some MiB */
     if (!tdm__mul_u64(tdm__kv_bytes(m, o->n_ctx, o->kv_type), o->n_slots, &out->kv_bytes) ||
         !tdm__mul_u64(slot_scratch, o->n_slots, &slot_scratch) ||
@@ -86,8 +92,9 @@ static tdm_status take_memory(tdm__engine *e, const tdm__engine_options *o, tdm_
         TDM_FAIL(err, TDM_ERR_NOMEM, "cannot start %d threads", o->n_threads);
     e->slots = tdm__calloc(e->n_slots, sizeof e->slots[0]);
     e->rows = tdm__calloc(e->n_rows_max, sizeof e->rows[0]);
-    e->logits = tdm__calloc(e->n_slots * e->model->hp.n_vocab, sizeof e->logits[0]);
-    if (!e->slots || !e->rows || !e->logits)
+    e->logits = tdm__calloc((e->n_slots + e->n_draft_logits) * e->model->hp.n_vocab, sizeof e->logits[0]);
+    e->best = tdm__calloc(e->n_slots + e->n_draft_rows, sizeof e->best[0]);
+    if (!e->slots || !e->rows || !e->logits || !e->best)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the logits of %zu sequences", e->n_slots);
     for (size_t i = 0; i < e->n_slots; i++) {
         TDM_TRY(tdm__kv_init(&e->slots[i].kv, e->model, e->n_ctx, o->kv_type, err));
@@ -123,6 +130,8 @@ tdm_status tdm__engine_create(const tdm__model *m, const tdm__tokenizer *t, cons
     e->n_slots = e->stats.n_slots = o.n_slots;
     e->stats.memory = memory;
     e->n_rows_max = rows_max(&o);
+    e->n_draft_rows = draft_rows(&o);
+    e->n_draft_logits = draft_logits(&o);
     e->n_jobs_max = o.n_slots + o.n_queue;
     /* Rows of the embedding beyond the tokenizer's vocabulary are padding: no text could be made of them. */
     e->n_vocab = tdm__min_size(m->hp.n_vocab, tdm__tokenizer_vocab_size(t));
@@ -160,6 +169,7 @@ void tdm__engine_destroy(tdm__engine *e)
     tdm__free(e->slots);
     tdm__free(e->rows);
     tdm__free(e->logits);
+    tdm__free(e->best);
     pthread_cond_destroy(&e->work);
     pthread_mutex_destroy(&e->mutex);
     tdm__free(e);

@@ -35,6 +35,7 @@ typedef struct tdm__engine_options {
     size_t n_queue;    /* jobs that may wait beyond those; 0: none */
     tdm__kv_type kv_type;
     uint64_t memory_bytes_max; /* 0: what the machine has free */
+    bool no_drafts;    /* for no job, whatever it says; and no memory for them */
 } tdm__engine_options;
 
 enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536 };
@@ -112,6 +113,14 @@ typedef void (*tdm__job_fn)(void *user, const tdm__job_event *ev);
 typedef enum tdm__priority { TDM__FOREGROUND = 0, TDM__BACKGROUND } tdm__priority;
 enum { TDM__N_PRIORITIES = 2 };
 
+/* Tokens that are guessed before the model draws them (drafter.h). Every token is drawn from its own logits as it would
+ * be without, so an answer and its events are the same; they come sooner where guesses are right. */
+typedef enum tdm__drafting {
+    TDM__DRAFTING_OFF = 0,
+    TDM__DRAFTING_AUTO,   /* where it pays by what was measured */
+    TDM__DRAFTING_ALWAYS, /* as many as there are rows for (tests, measurements) */
+} tdm__drafting;
+
 typedef struct tdm__job_params {
     const int32_t *prompt; /* copied; 1 .. n_ctx - 1 ids of the vocabulary */
     size_t n_prompt;
@@ -125,6 +134,10 @@ typedef struct tdm__job_params {
     size_t n_stops;
     int n_top_logprobs;    /* -1: no logprobs wanted */
     bool ignore_end;       /* go on after an end token (bench) */
+    tdm__drafting drafting;
+    const int32_t *draft_source; /* copied, no more than the context's length of it; what the answer will mostly repeat,
+                                    from its first token on. None: drafts are looked up in prompt and answer */
+    size_t n_draft_source;
 } tdm__job_params;
 
 /* ERR_BUSY when slots and queue are full, ERR_LIMIT for a prompt longer than the context, ERR_INVAL. On success
@@ -149,9 +162,11 @@ typedef struct tdm__engine_stats {
     uint64_t n_generated_tokens;
     uint64_t n_rows_reused;      /* tokens that needed not be computed: found in the slot, or copied from another */
     uint64_t n_evictions;
+    uint64_t n_draft;            /* tokens that were drafted */
+    uint64_t n_draft_accepted;   /* of these, so many were what the model drew */
     tdm__engine_memory memory;   /* as it was estimated when the engine was made */
     double turn_ms;              /* moving average of turns with work */
-    double decode_turn_ms;       /* of those that carried nothing but next tokens */
+    double decode_turn_ms;       /* of those that carried nothing but next tokens, one a stream */
 } tdm__engine_stats;
 
 void tdm__engine_get_stats(tdm__engine *e, tdm__engine_stats *out); /* any thread */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/fair_queue.h"
 #include "engine/text_stream.h"
@@ -17,7 +18,11 @@
 #include "model/kv.h"
 #include "os/team.h"
 
-enum { TDM__ENGINE_ROWS = 128 /* of prompts in a batch; beside them at most one a slot */ };
+enum {
+    TDM__ENGINE_ROWS = 128,     /* of prompts or drafts in a batch; beside them at most one a slot */
+    TDM__DRAFT_ROWS_MAX = 32,   /* in a batch, of all slots */
+    TDM__DRAFT_LOGITS_MAX = 8,  /* of these, so many may want logits: each takes a vocabulary of them */
+};
 
 struct tdm__job {
     tdm__job *next; /* in the inbox or in its account's queue */
@@ -26,13 +31,17 @@ struct tdm__job {
     char app[TDM__APP_NAME_TEXT];
     tdm__priority priority;
     size_t n_public;
-    int32_t *tokens; /* owned: the prompt, and for background jobs room for all that an eviction has to keep */
+    int32_t *tokens; /* owned: the prompt, for background jobs room for all that an eviction has to keep, and behind
+                        that what drafts come from */
     size_t n_tokens; /* n_prompt, or more after an eviction */
     size_t n_prompt;
     size_t max_tokens; /* at least 1 */
     tdm__sampling sampling;
     int n_top_logprobs;
     bool ignore_end;
+    tdm__wants wants; /* of the rows that it draws from */
+    tdm__drafting drafting;
+    tdm__drafter drafter;     /* engine's thread */
     tdm__account *account;    /* engine's thread */
     tdm__text_stream text;    /* engine's thread */
     tdm__job_timings timings; /* engine's thread */
@@ -59,15 +68,19 @@ struct tdm__slot {
     tdm__slot *donor;      /* has, or is about to have, the first n_shared positions; NULL: this one computes itself */
     uint64_t donor_admitted; /* whom donor served then */
     size_t n_shared;
-    size_t n_rows;         /* in this turn's batch */
+    size_t n_rows;         /* in this turn's batch, drafted ones included */
+    size_t n_drafted;      /* of these: the last ones */
+    const int32_t *draft;  /* [n_drafted], borrowed until the batch is laid out */
+    const tdm__row *rows;  /* [n_rows] */
     bool was_passed;       /* this turn: it waits for a donor that gets no more rows */
-    const float *logits;   /* [n_vocab] after this turn, or NULL: its last token was not computed yet */
+    const float *logits;   /* [1 + n_drafted][n_vocab] after this turn, or */
+    const tdm__best *best; /* [1 + n_drafted], as the job wants; both NULL: its last token was not computed yet */
 };
 
 struct tdm__engine {
     const tdm__model *model;
     const tdm__tokenizer *tokenizer;
-    size_t n_ctx, n_slots, n_vocab, n_rows_max, n_jobs_max;
+    size_t n_ctx, n_slots, n_vocab, n_rows_max, n_jobs_max, n_draft_rows, n_draft_logits;
     tdm__kernels kernels;
     pthread_t thread;
     bool has_thread;
@@ -78,7 +91,8 @@ struct tdm__engine {
     tdm__sampler *sampler;
     tdm__slot *slots; /* [n_slots] */
     tdm__row *rows;   /* [n_rows_max] */
-    float *logits;    /* [n_slots][n_vocab] */
+    float *logits;    /* [n_slots + n_draft_logits][n_vocab] */
+    tdm__best *best;  /* [n_slots + n_draft_rows] */
     tdm__draw draw;
     tdm__fair_queue queue;
     tdm__pace pace;
@@ -103,6 +117,7 @@ typedef struct tdm__batch {
     size_t n_rows;
     size_t n_slots;       /* that have rows in it */
     size_t n_streams;     /* of these, so many compute their next token */
+    size_t n_drafted;     /* rows of drafts */
     size_t n_prompt_rows; /* all other rows */
     bool is_background;
 } tdm__batch;
@@ -113,7 +128,7 @@ void tdm__job_emit_token(tdm__job *j, const tdm__token_info *token, tdm__str pie
 void tdm__job_emit_held(tdm__job *j);
 void tdm__job_emit_done(tdm__job *j, tdm__finish finish, const tdm_error *error);
 
-/* Bytes that a job of n_tokens takes. */
+/* Bytes that a job takes which keeps n_tokens and a source of drafts of as many. */
 size_t tdm__job_bytes(size_t n_tokens);
 
 /* slot.c: of `tokens`, how many d holds or is about to compute, as far as that may serve the app. */
@@ -138,9 +153,12 @@ void tdm__slot_find_donor(tdm__engine *e, tdm__slot *s);
 /* Copies from donors what they have by now. */
 void tdm__slots_share(tdm__engine *e);
 
-/* turn_rows.c: lays this turn's rows out: the next token of each running answer, then prompts as far as the pace
- * allows. */
+/* turn_rows.c: lays this turn's rows out: the next token of each running answer with what is drafted behind it, then
+ * prompts as far as the pace allows. */
 tdm__batch tdm__slots_fill_batch(tdm__engine *e);
+
+/* turn_drafts.c: how many tokens each of that many streams drafts in a turn without prompts: sets n_drafted, draft. */
+void tdm__slots_choose_drafts(tdm__engine *e, size_t n_streams);
 
 /* admission.c: sleeps until there is work and takes new jobs in; those that were cancelled while they waited end.
  * False: the engine stops, nothing waits any more. */

@@ -26,6 +26,27 @@ static tdm_status check_stops(const tdm__job_params *p, tdm_error *err)
     return TDM_OK;
 }
 
+static tdm_status check_ids(const tdm__engine *e, const char *what, const int32_t *ids, size_t n, tdm_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= e->model->hp.n_vocab)
+            TDM_FAIL(err, TDM_ERR_INVAL, "token %zu of the %s has id %d, the vocabulary ends at %zu", i, what,
+                     (int)ids[i], e->model->hp.n_vocab - 1);
+    return TDM_OK;
+}
+
+static size_t source_kept(const tdm__engine *e, const tdm__job_params *p)
+{
+    return tdm__min_size(p->n_draft_source, e->n_ctx);
+}
+
+static tdm_status check_drafting(const tdm__engine *e, const tdm__job_params *p, tdm_error *err)
+{
+    if ((unsigned)p->drafting > TDM__DRAFTING_ALWAYS)
+        TDM_FAIL(err, TDM_ERR_INVAL, "drafting is %d, allowed are 0 (off), 1 (auto) and 2 (always)", (int)p->drafting);
+    return check_ids(e, "draft's source", p->draft_source, source_kept(e, p), err);
+}
+
 static tdm_status check_params(const tdm__engine *e, const tdm__job_params *p, tdm_error *err)
 {
     if (p->n_prompt < 1)
@@ -34,10 +55,8 @@ static tdm_status check_params(const tdm__engine *e, const tdm__job_params *p, t
         TDM_FAIL(err, TDM_ERR_LIMIT,
                  "the prompt has %zu tokens; the context of %zu takes at most %zu, and one for the answer", p->n_prompt,
                  e->n_ctx, e->n_ctx - 1);
-    for (size_t i = 0; i < p->n_prompt; i++)
-        if (p->prompt[i] < 0 || (size_t)p->prompt[i] >= e->model->hp.n_vocab)
-            TDM_FAIL(err, TDM_ERR_INVAL, "token %zu of the prompt has id %d, the vocabulary ends at %zu", i,
-                     (int)p->prompt[i], e->model->hp.n_vocab - 1);
+    TDM_TRY(check_ids(e, "prompt", p->prompt, p->n_prompt, err));
+    TDM_TRY(check_drafting(e, p, err));
     if (p->n_public > p->n_prompt)
         TDM_FAIL(err, TDM_ERR_INVAL, "the first %zu tokens are said to be public, the prompt has %zu", p->n_public,
                  p->n_prompt);
@@ -60,7 +79,7 @@ static void free_job(tdm__job *j)
     tdm__free(j);
 }
 
-size_t tdm__job_bytes(size_t n_tokens) { return sizeof(tdm__job) + n_tokens * sizeof(int32_t); }
+size_t tdm__job_bytes(size_t n_tokens) { return sizeof(tdm__job) + 2 * n_tokens * sizeof(int32_t); }
 
 /* What an eviction keeps is reserved now, so that the engine's thread takes no memory for it. */
 static size_t tokens_kept(const tdm__engine *e, const tdm__job_params *p)
@@ -69,16 +88,29 @@ static size_t tokens_kept(const tdm__engine *e, const tdm__job_params *p)
     return p->priority == TDM__FOREGROUND ? p->n_prompt : p->n_prompt + tdm__min_size(n_max, e->n_ctx - p->n_prompt);
 }
 
+static tdm__str piece_of(const void *tokenizer, int32_t id) { return tdm__tokenizer_piece(tokenizer, id, false); }
+
+/* Where the head has rows beyond the vocabulary, the best of all is no answer. */
+static tdm__wants wants_of(const tdm__engine *e, const tdm__job_params *p)
+{
+    const bool is_whole = e->n_vocab == e->model->hp.n_vocab;
+    return is_whole && tdm__sampling_reads_best_only(&p->sampling, p->n_top_logprobs) ? TDM__WANTS_BEST
+                                                                                     : TDM__WANTS_LOGITS;
+}
+
 static tdm__job *create_job(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user)
 {
     tdm__job *j = tdm__calloc(1, sizeof *j);
-    int32_t *tokens = tdm__malloc(tokens_kept(e, p) * sizeof *tokens);
+    const size_t n_kept = tokens_kept(e, p), n_source = source_kept(e, p);
+    int32_t *tokens = tdm__malloc((n_kept + n_source) * sizeof *tokens);
     if (!j || !tokens) {
         tdm__free(j);
         tdm__free(tokens);
         return NULL;
     }
     memcpy(tokens, p->prompt, p->n_prompt * sizeof *tokens);
+    if (n_source > 0)
+        memcpy(tokens + n_kept, p->draft_source, n_source * sizeof *tokens);
     *j = (tdm__job){.fn = fn,
                     .user = user,
                     .priority = p->priority,
@@ -90,10 +122,13 @@ static tdm__job *create_job(tdm__engine *e, const tdm__job_params *p, tdm__job_f
                     .sampling = p->sampling,
                     .n_top_logprobs = p->n_top_logprobs,
                     .ignore_end = p->ignore_end,
+                    .wants = wants_of(e, p),
+                    .drafting = e->n_draft_rows > 0 ? p->drafting : TDM__DRAFTING_OFF,
                     .interrupt = &e->queue_interrupt,
                     .submitted_ns = tdm__clock_ns()};
     if (p->app)
         memcpy(j->app, p->app, strlen(p->app));
+    tdm__drafter_init(&j->drafter, tokens + n_kept, n_source, piece_of, e->tokenizer);
     tdm__text_stream_init(&j->text, p->stops, p->n_stops);
     pthread_mutex_init(&j->mutex, NULL);
     pthread_cond_init(&j->ended, NULL);

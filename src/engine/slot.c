@@ -56,7 +56,9 @@ void tdm__slot_begin(tdm__slot *s, tdm__job *j, uint64_t admitted)
     s->admitted = admitted;
     s->donor = NULL;
     s->n_rows = 0;
+    s->n_drafted = 0;
     s->logits = NULL;
+    s->best = NULL;
     s->job = j;
     j->timings.n_prompt = j->n_prompt;
     if (j->timings.n_generated == 0) /* else it was evicted, and its prompt had been read once */

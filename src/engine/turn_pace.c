@@ -15,7 +15,8 @@ enum {
     MEASURED_ENOUGH = 2,
     RISE_PERCENT = 125,   /* of what was known, a measurement: contexts grow slowly */
     WEIGHT = 4,           /* a new value of the average counts 1 / WEIGHT */
-    OUTLIER_PERCENT = 200 /* of what was known: so much a single one counts at most */
+    OUTLIER_PERCENT = 200, /* of what was known: so much a single one counts at most */
+    DRAFT_ROWS_A_TURN = 16 /* drafted rows of unknown cost are taken to add a turn together: tried rather than not */
 };
 
 static uint64_t at_most_percent(uint64_t value, uint64_t known, uint64_t percent)
@@ -75,4 +76,45 @@ void tdm__pace_learn(tdm__pace *p, size_t n_streams, size_t n_prompt_rows, uint6
     } else if (p->row_ns == 0) {
         p->row_ns = average(0, ns / n_prompt_rows); /* a first guess, from prompts alone */
     }
+}
+
+static size_t draft_group(size_t n_drafted)
+{
+    size_t group = 0;
+    while (((size_t)1 << group) < n_drafted && group + 1 < TDM__PACE_DRAFT_GROUPS)
+        group++;
+    return group;
+}
+
+static bool knows_drafts(const tdm__pace *p, size_t group)
+{
+    return p->draft_measured_at[group] > 0 && p->n_turns - p->draft_measured_at[group] < TDM__PACE_DRAFT_REFRESH;
+}
+
+/* A row of an unknown group is taken to cost what one does in the next smaller group that is known. */
+uint64_t tdm__pace_draft_turn_ns(const tdm__pace *p, size_t n_streams, size_t n_drafted)
+{
+    assert(n_streams <= TDM__SLOTS_MAX);
+    if (p->n_measured[n_streams] < MEASURED_ENOUGH)
+        return 0;
+    const uint64_t decode_ns = p->decode_ns[n_streams];
+    uint64_t row_ns = decode_ns / DRAFT_ROWS_A_TURN;
+    for (size_t group = draft_group(n_drafted) + 1; group-- > 0;)
+        if (knows_drafts(p, group)) {
+            row_ns = p->draft_row_ns[group];
+            break;
+        }
+    return decode_ns + n_drafted * row_ns;
+}
+
+void tdm__pace_learn_drafts(tdm__pace *p, size_t n_streams, size_t n_drafted, uint64_t ns)
+{
+    assert(n_streams <= TDM__SLOTS_MAX && n_drafted > 0);
+    const size_t group = draft_group(n_drafted);
+    p->n_turns++;
+    if (ns < p->decode_ns[n_streams])
+        p->decode_ns[n_streams] = ns; /* what was measured was disturbed */
+    const uint64_t row_ns = (ns - p->decode_ns[n_streams]) / n_drafted;
+    p->draft_row_ns[group] = knows_drafts(p, group) ? average(p->draft_row_ns[group], row_ns) : row_ns;
+    p->draft_measured_at[group] = p->n_turns;
 }

@@ -444,6 +444,7 @@ static void a_generated_token_takes_no_memory_from_the_heap(void **state)
     p.n_top_logprobs = 5;
     p.stops[0] = TDM_STR("never written");
     p.n_stops = 1;
+    p.drafting = TDM__DRAFTING_ALWAYS;
     tdm__job_params q = p;
     q.max_tokens = 200;
     assert_int_equal(tdm__answer_start(&beside, e, &q, NULL), TDM_OK); /* the same in company */

@@ -154,7 +154,7 @@ static tdm__job_params params_of(size_t i, const char *app, size_t n_prompt, siz
 static void assert_as_alone(const told *t, const tdm__job_params *p)
 {
     tdm__engine *e = NULL;
-    tdm__engine_options o = {.n_threads = 1, .isa_max = tdm__cpu_isa(), .n_slots = 1};
+    tdm__engine_options o = {.n_threads = 1, .isa_max = tdm__cpu_isa(), .n_slots = 1, .no_drafts = true};
     assert_int_equal(tdm__engine_create(tiny.model, tiny.tokenizer, &o, &e, NULL), TDM_OK);
     alone.answer.on_event = NULL;
     assert_int_equal(tdm__answer_start(&alone.answer, e, p, NULL), TDM_OK);
@@ -572,6 +572,9 @@ static tdm__job_params any_params(uint64_t *x, size_t i)
     p.priority = draw(x, 3) == 0 ? TDM__BACKGROUND : TDM__FOREGROUND;
     p.ignore_end = draw(x, 4) != 0;
     p.n_top_logprobs = (int)draw(x, 3) - 1;
+    p.drafting = (tdm__drafting)draw(x, 3); /* of the prompt's own words, or of a part of it: seldom right */
+    p.n_draft_source = draw(x, 2) ? draw(x, (uint32_t)n) : 0;
+    p.draft_source = p.prompt;
     if (draw(x, 2)) {
         p.sampling.temperature = 0.2f + 0.1f * (float)draw(x, 12);
         p.sampling.seed = draw(x, 100);

@@ -128,6 +128,43 @@ static void on_any_machine_streams_and_prompts_both_advance(void **state)
     }
 }
 
+/* ---- what drafts cost ---- */
+
+static void drafts_wait_until_a_turn_without_them_is_known(void **state)
+{
+    (void)state;
+    tdm__pace p = {0};
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 4), 0);
+    tdm__pace_learn(&p, 1, 0, 160000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 4), 0);
+    tdm__pace_learn(&p, 1, 0, 160000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 0), 160000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 4), 160000 + 4 * 10000); /* cheap, until it is known better */
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 2, 4), 0);
+}
+
+static void what_drafts_cost_is_learnt_by_their_number_and_forgotten(void **state)
+{
+    (void)state;
+    tdm__pace p = {0};
+    tdm__pace_learn(&p, 1, 0, 160000);
+    tdm__pace_learn(&p, 1, 0, 160000);
+    tdm__pace_learn_drafts(&p, 1, 4, 162000); /* within what the weights' reading takes */
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 4), 162000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 16), 168000); /* unknown: as the next smaller number */
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 2), 180000);
+    tdm__pace_learn_drafts(&p, 1, 16, 320000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 16), 320000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 4), 162000);
+    tdm__pace_learn_drafts(&p, 1, 16, 16000000); /* disturbed: it does not count in full */
+    assert_true(tdm__pace_draft_turn_ns(&p, 1, 16) <= 160000 + 220000);
+    for (int i = 0; i < TDM__PACE_DRAFT_REFRESH; i++)
+        tdm__pace_learn(&p, 1, 0, 160000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 16), 160000 + 16 * 10000); /* tried again */
+    tdm__pace_learn_drafts(&p, 1, 8, 100000); /* shorter than one without: that was disturbed */
+    assert_int_equal(p.decode_ns[1], 100000);
+}
+
 /* ---- the fair queue ---- */
 
 static tdm__fair_queue queue;
@@ -297,6 +334,8 @@ int main(void)
         cmocka_unit_test(a_turn_of_unknown_cost_is_measured_without_prompts),
         cmocka_unit_test(what_disturbs_a_turn_does_not_lengthen_the_next_ones),
         cmocka_unit_test(on_any_machine_streams_and_prompts_both_advance),
+        cmocka_unit_test(drafts_wait_until_a_turn_without_them_is_known),
+        cmocka_unit_test(what_drafts_cost_is_learnt_by_their_number_and_forgotten),
         cmocka_unit_test(the_app_with_least_service_goes_first_and_its_jobs_in_order),
         cmocka_unit_test(rows_that_are_about_to_be_taken_count),
         cmocka_unit_test(idleness_is_not_saved_up),
