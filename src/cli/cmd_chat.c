@@ -28,7 +28,7 @@ static volatile sig_atomic_t n_interrupts;
 
 typedef struct chat {
     tdm__common common;
-    const char *model, *prompt, *system;
+    const char *model, *prompt, *system, *draft;
     double temperature;
     uint64_t seed;
     bool has_seed;
@@ -96,8 +96,8 @@ static tdm_status print_json(const chat *c, const tdm__chat_turn *t, tdm_error *
         (json_int_t)m->n_prompt, "completion_tokens", (json_int_t)m->n_generated, "total_tokens",
         (json_int_t)(m->n_prompt + m->n_generated), "timings", "prompt_tokens", (json_int_t)m->n_prompt, "prompt_ms",
         m->prompt_ms, "decode_tokens", (json_int_t)m->n_generated, "decode_ms", m->decode_ms, "queue_ms", m->queue_ms,
-        "reused_tokens", (json_int_t)m->n_prompt_reused, "draft_tokens", (json_int_t)0, "draft_accepted",
-        (json_int_t)0);
+        "reused_tokens", (json_int_t)m->n_prompt_reused, "draft_tokens", (json_int_t)m->n_draft, "draft_accepted",
+        (json_int_t)m->n_draft_accepted);
     int rc = o ? json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) : -1;
     json_decref(o);
     if (rc != 0 || putchar('\n') == EOF || fflush(stdout) != 0)
@@ -112,6 +112,7 @@ static tdm_status ask(chat *c, const char *text, size_t len, tdm__chat_turn *t, 
     tdm__chat_request q = {.messages = c->messages,
                            .max_tokens = c->n_max,
                            .sampling = sampling_of(c),
+                           .no_draft = c->draft && strcmp(c->draft, "off") == 0,
                            .n_top_logprobs = -1};
     tdm_status s = tdm__chat_turn_run(t, c->service, &q, c->common.json ? NULL : stdout, &n_interrupts, err);
     if (s == TDM_OK && t->error.code != TDM_OK) {
@@ -255,13 +256,16 @@ int tdm__cmd_chat(int argc, char **argv)
          0, 2},
         {"--seed", "N", "the same seed gives the same answer (random)", TDM__OPTION_U64, &c.seed, 0, 0},
         {"-n", "MAX", "tokens of an answer at most (what the context holds)", TDM__OPTION_COUNT, &c.n_max, 1, 1 << 24},
+        {"--draft", "HOW", "off, auto: the answer is the same (auto)", TDM__OPTION_TEXT, &c.draft, 0, 0},
         {0},
     };
     size_t n_args;
     int code;
-    if (!tdm__options_parse("chat", "[-m MODEL] [-p TEXT] [--system TEXT] [--temp T] [--seed N] [-n MAX]", rows, argc,
-                            argv, &c.common, NULL, 0, &n_args, &code))
+    if (!tdm__options_parse("chat", "[-m MODEL] [-p TEXT] [--system TEXT] [--temp T] [--seed N] [-n MAX] [--draft HOW]",
+                            rows, argc, argv, &c.common, NULL, 0, &n_args, &code))
         return code;
+    if (c.draft && strcmp(c.draft, "off") != 0 && strcmp(c.draft, "auto") != 0)
+        return tdm__command_usage("chat", "--draft is %s, allowed are off, auto", c.draft);
     c.has_seed = c.seed != UINT64_MAX;
     tdm_error err = {0};
     if (load(&c, &err) != TDM_OK) {

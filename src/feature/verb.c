@@ -134,6 +134,7 @@ static tdm_status start(tdm__service *s, tdm__verb_run *w, tdm_error *err)
                                  .n = w->n_places,
                                  .sampling = tdm__sampling_default(),
                                  .n_top_logprobs = -1,
+                                 .no_draft = w->ask.no_draft,
                                  .feature = tdm__verb_name(w->ask.verb),
                                  .language = w->language,
                                  .app = w->ask.app,

@@ -49,6 +49,7 @@ typedef struct tdm__verb_question {
     size_t max_tokens;
     size_t attempt;  /* 0: greedy; else sampled, with another seed each */
     bool is_sampled; /* attempt 0, too */
+    bool is_copy;    /* the answer is mostly the text again */
     size_t n;        /* texts, side by side where the engine has the places; 0: 1. Sampled, then */
     bool (*on_text)(void *user, size_t candidate, tdm__str piece); /* as in compose.h */
     void *user;

@@ -53,6 +53,8 @@ tdm_status tdm__verb_ask_model(tdm__verb_run *w, tdm__request *r, const tdm__ver
     const tdm__prompt_fill fill = {.instruction = w->ask.instruction, .text = q->text};
     tdm__generation g = {
         .max_tokens = q->max_tokens, .sampling = sampling_of(w, q), .on_text = q->on_text, .user = q->user};
+    if (q->is_copy)
+        g.source = q->text;
     TDM_TRY(tdm__verb_prompt_make(w->ask.verb, w->language, q->prompt, &fill, &g.messages, &g.n_public_turns, err));
     const size_t n = q->n > 0 ? q->n : 1;
     tdm_status s = TDM_OK;

@@ -67,7 +67,8 @@ static tdm_status read_chunk(proofreading *t, tdm__str chunk, tdm__verb_edit *ed
     size_t n_tokens, n_readings = 1;
     TDM_TRY(tdm__word_list_make(chunk, &w->scratch, &old, err));
     TDM_TRY(tdm__compose_count_tokens(t->r, chunk, &n_tokens, err));
-    tdm__verb_question q = {.prompt = "text", .text = chunk, .max_tokens = n_tokens + n_tokens * 3 / 10 + 16};
+    tdm__verb_question q = {
+        .prompt = "text", .text = chunk, .max_tokens = n_tokens + n_tokens * 3 / 10 + 16, .is_copy = true};
     TDM_TRY(tdm__verb_ask_model(w, t->r, &q, answers, err));
     if (w->language[0] == 'z') {
         q.n = TDM__VERB_DRAFTS;

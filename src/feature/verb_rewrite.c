@@ -86,6 +86,7 @@ static tdm_status try_piece(rewriting *t, tdm__str piece, tdm__str *out, tdm_err
     for (size_t i = 0; i < ATTEMPTS; i++) {
         const tdm__verb_question q = {.prompt = t->prompt,
                                       .text = piece,
+                                      .is_copy = true,
                                       .max_tokens = times * n_tokens + n_tokens / 2 + 24,
                                       .attempt = i + t->round * ATTEMPTS};
         tdm__verb_answer a;

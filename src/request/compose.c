@@ -38,7 +38,7 @@ static tdm_status begin_generation(tdm__request *r, const tdm__generation *g, td
     p.prompt = ids;
     p.n_public = tdm__prompt_count_public(s->template, s->tokenizer, g->messages, g->n_public_turns, r->now_unix_s, ids,
                                           p.n_prompt);
-    tdm_status status = tdm__request_generate(r, &p, g->n, err);
+    tdm_status status = tdm__request_generate_like(r, &p, g->source, g->n, err);
     tdm__free(ids);
     return status;
 }

@@ -26,6 +26,7 @@ typedef struct tdm__generation {
     tdm__sampling sampling;
     tdm__str stops[TDM__STOPS_MAX]; /* borrowed during the call */
     size_t n_stops;
+    tdm__str source; /* what the text will mostly repeat, spelt as it will be; empty: unknown. Borrowed */
     /* For showing an answer while it is written, on the engine's thread; must not block, may call
      * tdm__compose_release. False ends that candidate's generation. NULL: only the whole is wanted. */
     bool (*on_text)(void *user, size_t candidate, tdm__str piece);

@@ -73,6 +73,7 @@ static void free_request(tdm__request *r)
     tdm__device_release(r->device, r->rules);
     json_decref(r->messages);
     tdm__free(r->stop_bytes);
+    tdm__free(r->prediction);
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->mutex);
     tdm__free(r);
@@ -93,6 +94,15 @@ static bool copy_stops(tdm__request *r, const tdm__chat_request *q)
         at += q->stops[i].len;
     }
     return true;
+}
+
+static bool copy_prediction(tdm__request *r, tdm__str text)
+{
+    r->prediction = text.len > 0 ? tdm__malloc(text.len) : NULL;
+    r->prediction_len = text.len;
+    if (r->prediction)
+        memcpy(r->prediction, text.ptr, text.len);
+    return r->prediction || text.len == 0;
 }
 
 static void copy_name(char *out, size_t cap, const char *name) { snprintf(out, cap, "%s", name ? name : ""); }
@@ -168,6 +178,7 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
                                    .sampling = q->sampling,
                                    .n_stops = q->n_stops,
                                    .n_top_logprobs = q->n_top_logprobs,
+                                   .drafting = q->no_draft ? TDM__DRAFTING_OFF : TDM__DRAFTING_AUTO,
                                    .priority = q->priority},
                         .compose = q->compose,
                         .compose_user = q->compose_user,
@@ -185,7 +196,7 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->changed, NULL);
     tdm_status status = TDM_OK;
-    if (!r->messages || !copy_stops(r, q))
+    if (!r->messages || !copy_stops(r, q) || !copy_prediction(r, q->prediction))
         status = tdm__fail(err, TDM_ERR_NOMEM, "no memory for a request's messages and stop strings");
     if (status == TDM_OK)
         status = decide(r, q, own_state, err);

@@ -88,6 +88,8 @@ typedef struct tdm__chat_request {
     tdm__str stops[TDM__STOPS_MAX];
     size_t n_stops;
     int n_top_logprobs; /* -1: none wanted */
+    bool no_draft;      /* the answer is the same, it takes longer */
+    tdm__str prediction; /* what the answer will mostly repeat, copied; empty: unknown. A partner is not told */
     const char *feature;       /* "chat", "assistant": the cell that must allow it */
     const char *language;      /* "en", "zh": of the label and of sentences; NULL: "en" */
     const char *named_partner; /* the user named one; "" or NULL else */

@@ -43,6 +43,8 @@ struct tdm__request {
     json_t *messages;                        /* a copy: jansson's counts are not for two threads */
     tdm__job_params params;                  /* without the prompt; stops point into stop_bytes, app to app below */
     char *stop_bytes;
+    char *prediction; /* [prediction_len], or NULL */
+    size_t prediction_len;
     tdm__event_fn fn;
     void *user;
     tdm__compose_fn compose; /* NULL: the messages are the prompt */
@@ -161,6 +163,10 @@ void tdm__output_digest(tdm__request *r, uint8_t out[TDM__SHA256_BYTES]);
  * once, on the engine's thread; when the last one has, n_generating is 0. ERR_CANCELLED, and what the engine refuses:
  * then none has begun. */
 tdm_status tdm__request_generate(tdm__request *r, const tdm__job_params *p, size_t n, tdm_error *err);
+
+/* request_own.c: request_generate with what the answer will mostly repeat, as the model's tokens; empty: unknown. */
+tdm_status tdm__request_generate_like(tdm__request *r, const tdm__job_params *p, tdm__str source, size_t n,
+                                      tdm_error *err);
 
 /* request_own.c: how the generation ended whose candidates all have: ERROR before CANCELLED before the first one's. err
  * is set with ERROR. */

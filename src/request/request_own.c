@@ -207,6 +207,27 @@ tdm_status tdm__request_generate(tdm__request *r, const tdm__job_params *params,
     return s;
 }
 
+/* Without its tokens an answer only takes longer: a text that has none, or too many, is no error. */
+tdm_status tdm__request_generate_like(tdm__request *r, const tdm__job_params *params, tdm__str source, size_t n,
+                                      tdm_error *err)
+{
+    const tdm__tokenizer *t = r->service->tokenizer;
+    tdm__job_params p = *params;
+    int32_t *ids = NULL;
+    if (p.drafting != TDM__DRAFTING_OFF && source.len > 0 && source.len <= TDM__TOKENIZER_TEXT_MAX) {
+        const size_t cap = tdm__tokenizer_ids_max(t, source.len);
+        ids = cap < SIZE_MAX / sizeof *ids ? tdm__malloc(cap * sizeof *ids) : NULL;
+        size_t n_ids;
+        if (ids && tdm__tokenizer_encode(t, source, NULL, ids, cap, &n_ids, NULL) == TDM_OK) {
+            p.draft_source = ids;
+            p.n_draft_source = n_ids;
+        }
+    }
+    const tdm_status s = tdm__request_generate(r, &p, n, err);
+    tdm__free(ids);
+    return s;
+}
+
 tdm_status tdm__request_ask_own_model(tdm__request *r, tdm_error *err)
 {
     tdm__service *s = r->service;
@@ -215,7 +236,8 @@ tdm_status tdm__request_ask_own_model(tdm__request *r, tdm_error *err)
     TDM_TRY(tdm__prompt_make(s->template, s->tokenizer, r->messages, r->now_unix_s, &ids, &p.n_prompt, err));
     p.prompt = ids;
     r->prepare_ms = (double)(tdm__clock_ns() - r->started_ns) / 1e6;
-    tdm_status status = tdm__request_generate(r, &p, r->n_candidates, err);
+    const tdm__str prediction = {r->prediction, r->prediction_len};
+    tdm_status status = tdm__request_generate_like(r, &p, prediction, r->n_candidates, err);
     tdm__free(ids);
     return status;
 }
