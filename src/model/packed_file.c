@@ -4,26 +4,24 @@
  *            32 source | 64 plan | 96 digest of the panels | 128 SHA-256 of all before | zeros to 4,096
  * Numbers are little-endian, as the panels are.
  */
+#define _GNU_SOURCE /* realpath */
 #include "model/packed_file.h"
 
-#include <dirent.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/hex.h"
 #include "base/sha256_stream.h"
 #include "kernel/packed.h"
-#include "os/clock.h"
 #include "os/file.h"
 #include "os/heap.h"
 #include "os/map_new.h"
 
 enum { PATH_BYTES = 4096, IDENTITY_BYTES = 64 << 10, HEAD_SIGNED = 128, SOURCE_AT = 32, PLAN_AT = 64, PANELS_AT = 96,
-       START_LIFE_S = 3600, DIGEST_BYTES = 4 << 20 };
+       DIGEST_BYTES = 4 << 20 };
 
 static const char magic[16] = "tandem-panels";
 
@@ -78,19 +76,33 @@ tdm_status tdm__packed_source_find(const char *dir, const tdm__map *gguf, uint8_
     char path[PATH_BYTES], *text = NULL;
     size_t len = 0;
     TDM_TRY(source_path(path, dir, gguf));
-    if (tdm__file_read(path, TDM__SHA256_TEXT, &text, &len) != 0)
+    if (tdm__file_read_regular(path, TDM__PACKED_NOTE_BYTES_MAX, &text, &len) != 0)
         return TDM_ERR_NOT_FOUND;
-    const bool is_hash = len == TDM__SHA256_TEXT - 1 && tdm__hex_get((tdm__str){text, len}, source, TDM__SHA256_BYTES);
+    tdm__str hash, of;
+    const bool is_note = tdm__packed_note_split((tdm__str){text, len}, &hash, &of) &&
+                         tdm__hex_get(hash, source, TDM__SHA256_BYTES);
     tdm__free(text);
-    return is_hash ? TDM_OK : TDM_ERR_NOT_FOUND;
+    return is_note ? TDM_OK : TDM_ERR_NOT_FOUND;
 }
 
-void tdm__packed_source_note(const char *dir, const tdm__map *gguf, const uint8_t source[TDM__SHA256_BYTES])
+bool tdm__packed_note_split(tdm__str text, tdm__str *hash, tdm__str *path)
 {
-    char path[PATH_BYTES], hex[TDM__SHA256_TEXT];
+    const size_t n = TDM__SHA256_TEXT - 1;
+    if (text.len < n || (text.len > n && text.ptr[n] != '\n') || memchr(text.ptr, '\0', text.len))
+        return false;
+    *hash = (tdm__str){text.ptr, n};
+    *path = text.len > n ? (tdm__str){text.ptr + n + 1, text.len - n - 1} : (tdm__str){"", 0};
+    return true;
+}
+
+void tdm__packed_source_note(const char *dir, const tdm__map *gguf, const char *gguf_path,
+                             const uint8_t source[TDM__SHA256_BYTES])
+{
+    char path[PATH_BYTES], whole[PATH_MAX], hex[TDM__SHA256_TEXT], text[TDM__SHA256_TEXT + PATH_MAX];
     tdm__hex_put(source, TDM__SHA256_BYTES, hex);
-    if (source_path(path, dir, gguf) == TDM_OK)
-        (void)tdm__file_write_atomic(path, hex, TDM__SHA256_TEXT - 1, 0600);
+    const int n = snprintf(text, sizeof text, "%s\n%s", hex, realpath(gguf_path, whole) ? whole : "");
+    if (source_path(path, dir, gguf) == TDM_OK && tdm__dir_make(dir, 0700) == 0)
+        (void)tdm__file_write_atomic(path, text, (size_t)n, 0600);
 }
 
 /* ---- head ---- */
@@ -138,39 +150,7 @@ tdm_status tdm__packed_file_open(const char *dir, const tdm__packed_key *key, td
     TDM_FAIL(err, TDM_ERR_INTEGRITY, "%s is not what was packed here, or others may write it: it is made anew", path);
 }
 
-bool tdm__packed_file_verify(const tdm__map *m)
-{
-    uint8_t digest[TDM__SHA256_BYTES];
-    tdm__packed_digest(m->ptr + TDM__PACKED_HEAD_BYTES, m->len - TDM__PACKED_HEAD_BYTES, digest);
-    return memcmp(digest, m->ptr + PANELS_AT, sizeof digest) == 0;
-}
-
 /* ---- making ---- */
-
-/* Whether it is a packed file of the source, but of another layout, or an old start of one that a kill has ended. One
- * that another process is making now is young. */
-static bool is_remains(int dir, const char *name, const char *source, const char *keep)
-{
-    struct stat st;
-    const size_t n = strlen(keep);
-    if (strncmp(name, source, TDM__SHA256_TEXT - 1) != 0 || strcmp(name, keep) == 0)
-        return false;
-    return strncmp(name, keep, n) != 0 ||
-           (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < tdm__clock_unix_s() - START_LIFE_S);
-}
-
-static void remove_remains(const char *dir, const tdm__packed_key *key)
-{
-    char source[TDM__SHA256_TEXT], keep[TDM__SHA256_TEXT + 32];
-    tdm__hex_put(key->source, TDM__SHA256_BYTES, source);
-    snprintf(keep, sizeof keep, "%s-%d.panels", source, TDM__PACKED_VERSION);
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
-        if (is_remains(dirfd(d), e->d_name, source, keep))
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-}
 
 tdm_status tdm__packed_file_make(const char *dir, const tdm__packed_key *key,
                                  void (*fill)(void *user, uint8_t *panels), void *user, tdm_error *err)
@@ -182,7 +162,6 @@ tdm_status tdm__packed_file_make(const char *dir, const tdm__packed_key *key,
     int rc = tdm__dir_make(dir, 0700);
     if (rc != 0)
         return tdm__fail_os(err, rc, "the folder %.200s cannot be made", dir);
-    remove_remains(dir, key);
     rc = tdm__map_new_begin(path, TDM__PACKED_HEAD_BYTES + (size_t)key->panel_bytes, &m);
     if (rc != 0)
         return tdm__fail_os(err, rc, "%.200s cannot be written with %llu bytes", path,

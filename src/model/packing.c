@@ -116,15 +116,16 @@ static tdm_status use_file(tdm__packing *p, pack_run *run, const char *dir, tdm_
     const bool is_noted = tdm__packed_source_find(dir, map, key.source) == TDM_OK;
     if (!is_noted)
         tdm__packed_digest(map->ptr, map->len, key.source);
-    if (open_file(p, dir, &key, NULL) == TDM_OK) {
+    if (open_file(p, dir, &key, NULL) == TDM_OK)
         p->way = TDM__PACKING_FOUND;
-    } else {
+    if (!is_noted)
+        tdm__packed_source_note(dir, map, tdm__gguf_path(run->g), key.source);
+    if (p->way != TDM__PACKING_FOUND) {
+        tdm__packed_remove_stale(dir);
         TDM_TRY(tdm__packed_file_make(dir, &key, fill_file, run, err));
         TDM_TRY(open_file(p, dir, &key, err));
         p->way = TDM__PACKING_MADE;
     }
-    if (!is_noted)
-        tdm__packed_source_note(dir, map, key.source);
     return TDM_OK;
 }
 

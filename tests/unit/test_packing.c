@@ -100,6 +100,17 @@ static bool find_in(const char *ending, char out[512])
 
 static void find(const char *ending, char out[512]) { assert_true(find_in(ending, out)); }
 
+static int count(const char *ending)
+{
+    int n = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+        n += strlen(e->d_name) > strlen(ending) && strstr(e->d_name, ending);
+    if (d)
+        closedir(d);
+    return n;
+}
+
 static void a_second_start_finds_what_the_first_has_made(void **state)
 {
     (void)state;
@@ -131,8 +142,8 @@ static void another_file_under_the_same_name_is_packed_anew(void **state)
     open_and_close(TDM__PACKING_MADE);
     write_model(512);
     open_and_close(TDM__PACKING_MADE);
-    write_model(256);
-    open_and_close(TDM__PACKING_FOUND); /* that of the first is still there */
+    assert_int_equal(count(".panels"), 1); /* that of the first went: no path leads to it */
+    assert_int_equal(count(".source"), 1);
 }
 
 static void damage(off_t at, int whence, const void *bytes, size_t n)
@@ -196,15 +207,23 @@ static void a_note_that_is_no_hash_is_not_believed(void **state)
     open_and_close(TDM__PACKING_FOUND); /* the file was read again */
 }
 
+/* As docs/formats/packed.md says where it stands. */
+static bool has_right_digest(const tdm__map *m)
+{
+    uint8_t digest[TDM__SHA256_BYTES];
+    tdm__sha256(m->ptr + TDM__PACKED_HEAD_BYTES, m->len - TDM__PACKED_HEAD_BYTES, digest);
+    return memcmp(digest, m->ptr + 96, sizeof digest) == 0;
+}
+
 static void the_digest_of_the_panels_tells_a_changed_bit(void **state)
 {
     (void)state;
     tdm__model *m = open_model(dir, TDM__PACKING_MADE);
-    assert_true(tdm__packed_file_verify(&m->packing.map));
+    assert_true(has_right_digest(&m->packing.map));
     tdm__model_close(m);
     damage(-1, SEEK_END, "\x5a", 1);
     m = open_model(dir, TDM__PACKING_FOUND);
-    assert_false(tdm__packed_file_verify(&m->packing.map));
+    assert_false(has_right_digest(&m->packing.map));
     tdm__model_close(m);
 }
 
@@ -235,8 +254,7 @@ static void when_there_is_no_room_it_packs_in_memory_and_leaves_nothing(void **s
     assert_non_null(strstr(m->packing.note, "cannot be written"));
     assert_right(m);
     tdm__model_close(m);
-    char name[512];
-    assert_false(find_in("", name));
+    assert_int_equal(count(".panels"), 0);
 }
 
 static void processes_that_pack_at_once_do_not_clash(void **state)
@@ -286,6 +304,92 @@ static void what_a_kill_has_left_goes_later(void **state)
     assert_int_equal(access(left, F_OK), -1);
 }
 
+static void open_and_close_at(const char *at, tdm__packing_way way)
+{
+    char kept[sizeof path];
+    snprintf(kept, sizeof kept, "%s", path);
+    snprintf(path, sizeof path, "%s/%s", folder, at);
+    open_and_close(way);
+    snprintf(path, sizeof path, "%s", kept);
+}
+
+static void write_model_at(const char *at, size_t n_ctx)
+{
+    char kept[sizeof path];
+    snprintf(kept, sizeof kept, "%s", path);
+    snprintf(path, sizeof path, "%s/%s", folder, at);
+    write_model(n_ctx);
+    snprintf(path, sizeof path, "%s", kept);
+}
+
+static void what_a_removed_model_has_left_goes_when_another_is_packed(void **state)
+{
+    (void)state;
+    char other[160];
+    write_model_at("b.gguf", 128);
+    write_model_at("copy of b.gguf", 128);
+    open_and_close(TDM__PACKING_MADE);
+    open_and_close_at("b.gguf", TDM__PACKING_MADE);
+    open_and_close_at("copy of b.gguf", TDM__PACKING_FOUND);
+    assert_int_equal(count(".panels"), 2);
+    assert_int_equal(unlink(path), 0);
+    snprintf(other, sizeof other, "%s/b.gguf", folder);
+    assert_int_equal(unlink(other), 0);
+    open_and_close_at("copy of b.gguf", TDM__PACKING_FOUND); /* nothing is packed, nothing is looked at */
+    assert_int_equal(count(".panels"), 2);
+    write_model_at("c.gguf", 64);
+    open_and_close_at("c.gguf", TDM__PACKING_MADE);
+    assert_int_equal(count(".panels"), 2); /* c, and b's, whose copy is still there */
+    assert_int_equal(count(".source"), 2);
+    open_and_close_at("copy of b.gguf", TDM__PACKING_FOUND);
+}
+
+static void a_note_without_a_path_goes_too(void **state)
+{
+    (void)state;
+    char name[512];
+    open_and_close(TDM__PACKING_MADE);
+    find(".source", name);
+    assert_int_equal(truncate(name, 64), 0);
+    open_and_close(TDM__PACKING_FOUND); /* it still is a note */
+    write_model_at("b.gguf", 128);
+    open_and_close_at("b.gguf", TDM__PACKING_MADE);
+    assert_int_equal(count(".panels"), 1);
+    open_and_close(TDM__PACKING_MADE);
+    assert_int_equal(count(".panels"), 2);
+}
+
+/* Each of its own model, into one folder, over and over. */
+static void processes_do_not_take_away_what_others_pack(void **state)
+{
+    (void)state;
+    enum { N = 4, ROUNDS = 8 };
+    pid_t child[N];
+    for (int i = 0; i < N; i++) {
+        if ((child[i] = fork()) != 0)
+            continue;
+        int n_bad = 0;
+        snprintf(path, sizeof path, "%s/p%d.gguf", folder, i);
+        for (int round = 0; round < ROUNDS; round++) {
+            tdm__model *m = NULL;
+            tdm_error err = {0};
+            write_model(64 + 64 * (size_t)i + (size_t)round);
+            for (int again = 0; again < 2; again++) {
+                n_bad += tdm__model_open(path, dir, &m, &err) != TDM_OK;
+                n_bad += !m || m->packing.way != (again ? TDM__PACKING_FOUND : TDM__PACKING_MADE);
+                tdm__model_close(m);
+                m = NULL;
+            }
+        }
+        _exit(n_bad);
+    }
+    for (int i = 0; i < N; i++) {
+        int status;
+        assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +404,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_a_folder_it_packs_in_memory_and_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(when_there_is_no_room_it_packs_in_memory_and_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(processes_that_pack_at_once_do_not_clash, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_removed_model_has_left_goes_when_another_is_packed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_note_without_a_path_goes_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(processes_do_not_take_away_what_others_pack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_kill_has_left_goes_later, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
