@@ -296,10 +296,15 @@ def test_given_hosts_are_names_of_ours_and_others_are_not(home):
             assert ask(d, "phone.lan", origin) == status, origin
 
 
-@pytest.mark.parametrize("host", ["Phone.lan", "a/b", "http://x", "x:", "x:y", "x:123456", ":80", "x" * 254, "[::1]",
-                                  "*"])
+@pytest.mark.parametrize("host", ["Phone.lan", "a/b", "http://x", "x:", "x:y", "x:123456", ":80", "x" * 254, "[::1]"])
 def test_hosts_that_are_none_are_refused(home, host):
     assert "is no name of a host" in refused_start(home, f"hosts={host}")
+
+
+@pytest.mark.parametrize("host, says", [("*", "for all names"), ("0.0.0.0", "no address of one machine"),
+                                        ("0.0.0.0:8420", "no address of one machine"), ("::", "no name of a host")])
+def test_hosts_that_could_never_match_are_refused(home, host, says):
+    assert says in refused_start(home, f"hosts={host}")
 
 
 # ---- outside loopback ----
