@@ -15,9 +15,9 @@
 #include "base/error.h"
 #include "cli/chat_turn.h"
 #include "cli/command.h"
+#include "cli/local_service.h"
 #include "os/heap.h"
 #include "os/random.h"
-#include "request/request.h"
 
 enum { LINE_BYTES_MAX = 1 << 20 };
 
@@ -33,8 +33,7 @@ typedef struct chat {
     uint64_t seed;
     bool has_seed;
     size_t n_max;
-    tdm__device *device;
-    tdm__service *service;
+    tdm__local_service local;
     json_t *messages;
 } chat;
 
@@ -114,7 +113,7 @@ static tdm_status ask(chat *c, const char *text, size_t len, tdm__chat_turn *t, 
                            .sampling = sampling_of(c),
                            .no_draft = c->draft && strcmp(c->draft, "off") == 0,
                            .n_top_logprobs = -1};
-    tdm_status s = tdm__chat_turn_run(t, c->service, &q, c->common.json ? NULL : stdout, &n_interrupts, err);
+    tdm_status s = tdm__chat_turn_run(t, c->local.service, &q, c->common.json ? NULL : stdout, &n_interrupts, err);
     if (s == TDM_OK && t->error.code != TDM_OK) {
         *err = t->error;
         s = t->error.code;
@@ -210,8 +209,6 @@ static int converse(chat *c)
 
 static tdm_status load(chat *c, tdm_error *err)
 {
-    char path[1024];
-    TDM_TRY(tdm__command_model_path(&c->common, c->model, path, sizeof path, err));
     if (!c->has_seed) {
         uint32_t random;
         int rc = tdm__random_fill(&random, sizeof random);
@@ -223,18 +220,7 @@ static tdm_status load(chat *c, tdm_error *err)
     if (!c->messages)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a conversation");
     TDM_TRY(start_over(c, err));
-    if (!c->common.quiet)
-        fprintf(stderr, "loading %s\n", c->model);
-    tdm__engine_options o = {.n_threads = (int)c->common.n_threads,
-                             .isa_max = c->common.isa_max,
-                             .n_ctx = c->common.n_ctx,
-                             .n_slots = c->common.n_parallel};
-    TDM_TRY(tdm__device_open(c->common.home.state, "", &c->device, err));
-    TDM_TRY(tdm__service_create(c->device, &c->service, err));
-    char pack_dir[1024];
-    tdm__home_pack_dir(&c->common.home, pack_dir, sizeof pack_dir);
-    tdm__service_set_pack_dir(c->service, pack_dir);
-    return tdm__service_load(c->service, path, c->model, &o, err);
+    return tdm__local_service_open(&c->common, c->model, "", 0, &c->local, err);
 }
 
 /* No SA_RESTART: Ctrl-C at the prompt ends the read there. */
@@ -274,8 +260,7 @@ int tdm__cmd_chat(int argc, char **argv)
         watch_interrupts();
         code = c.prompt ? answer_one(&c) : converse(&c);
     }
-    tdm__service_destroy(c.service);
-    tdm__device_close(c.device);
+    tdm__local_service_close(&c.local);
     json_decref(c.messages);
     return code;
 }
