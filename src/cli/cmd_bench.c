@@ -148,10 +148,8 @@ static tdm_status run(bench *b, const char *name, const tdm__common *common, tdm
 {
     char path[1024];
     TDM_TRY(tdm__command_model_path(common, name, path, sizeof path, err));
-    char pack_dir[1024];
     tdm__model *model = NULL;
-    tdm__home_pack_dir(&common->home, pack_dir, sizeof pack_dir);
-    TDM_TRY(tdm__model_open(path, pack_dir, &model, err));
+    TDM_TRY(tdm__model_open(path, common->home.packed, &model, err));
     b->model = model;
     tdm_status s = prepare(b, common, err);
     if (s == TDM_OK)

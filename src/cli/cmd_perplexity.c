@@ -141,10 +141,8 @@ static tdm_status run(perplexity *p, const char *name, const char *text, const t
 {
     char path[1024];
     TDM_TRY(tdm__command_model_path(common, name, path, sizeof path, err));
-    char pack_dir[1024];
     tdm__model *model = NULL;
-    tdm__home_pack_dir(&common->home, pack_dir, sizeof pack_dir);
-    TDM_TRY(tdm__model_open(path, pack_dir, &model, err));
+    TDM_TRY(tdm__model_open(path, common->home.packed, &model, err));
     p->model = model;
     tdm_status s = tdm__tokenizer_create(model->gguf, &p->tokenizer, err);
     if (s == TDM_OK)

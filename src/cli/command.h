@@ -24,11 +24,13 @@ typedef enum tdm__exit {
     TDM__EXIT_INTEGRITY = 4, /* a checksum or a signature does not match */
 } tdm__exit;
 
-/* Where this user's files lie: --home DIR (TANDEM_HOME) or the XDG folders. */
+/* Where this user's files lie: --home DIR (TANDEM_HOME) or the XDG folders; packed weights in CACHE/packed
+ * (TANDEM_PACKED). */
 typedef struct tdm__home {
     char state[512];
     char cache[512];
     char config[512];
+    char packed[1024];
 } tdm__home;
 
 typedef enum tdm__option_kind {
@@ -68,10 +70,7 @@ typedef struct tdm__common {
     size_t n_parallel; /* --parallel; 0: the command's default */
 } tdm__common;
 
-/* dir (may be NULL: TANDEM_HOME, then XDG) to the three folders; makes none of them. */
-/* Where packed weights are kept: CACHE/packed. */
-void tdm__home_pack_dir(const tdm__home *h, char *out, size_t cap);
-
+/* dir (may be NULL: TANDEM_HOME, then XDG) to the folders; makes none of them. */
 tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err);
 
 /* Parses argv[1..] by the command's rows (terminated by name NULL) and the common ones; what is no option lands in

@@ -26,7 +26,7 @@ static tdm_status xdg(char *out, size_t cap, const char *variable, const char *f
     return join(out, cap, base, fallback, err);
 }
 
-tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
+static tdm_status resolve(const char *dir, tdm__home *out, tdm_error *err)
 {
     if (dir && dir[0] == '\0')
         TDM_FAIL(err, TDM_ERR_INVAL, "--home is empty, a folder is needed");
@@ -42,9 +42,11 @@ tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
     return xdg(out->config, sizeof out->config, "XDG_CONFIG_HOME", "/.config/tandem", err);
 }
 
-void tdm__home_pack_dir(const tdm__home *h, char *out, size_t cap)
+tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
 {
-    int n = snprintf(out, cap, "%s/packed", h->cache);
-    if (n < 0 || (size_t)n >= cap)
-        out[0] = '\0'; /* in memory then */
+    const char *packed = getenv("TANDEM_PACKED");
+    TDM_TRY(resolve(dir, out, err));
+    return packed && packed[0] != '\0' ? join(out->packed, sizeof out->packed, packed, "", err)
+                                       : join(out->packed, sizeof out->packed, out->cache, "/packed", err);
 }
+

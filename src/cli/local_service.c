@@ -32,9 +32,7 @@ tdm_status tdm__local_service_open(const tdm__common *common, const char *model,
                                    .n_queue = TDM__CANDIDATES_MAX}; /* an answer's candidates may wait for a slot */
     TDM_TRY(tdm__device_open(common->home.state, record, &out->device, err));
     TDM_TRY(tdm__service_create(out->device, &out->service, err));
-    char pack_dir[1024];
-    tdm__home_pack_dir(&common->home, pack_dir, sizeof pack_dir);
-    tdm__service_set_pack_dir(out->service, pack_dir);
+    tdm__service_set_pack_dir(out->service, common->home.packed);
     return tdm__service_load(out->service, path, name, &o, err);
 }
 

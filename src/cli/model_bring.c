@@ -75,9 +75,7 @@ tdm_status tdm__bring_load(void *bring, tdm__service *service, const atomic_bool
                                    .n_ctx = b->common->n_ctx,
                                    .n_slots = b->common->n_parallel > 0 ? b->common->n_parallel : TDM__BRING_SLOTS,
                                    .n_queue = b->n_queue};
-    char pack_dir[1024];
-    tdm__home_pack_dir(&b->common->home, pack_dir, sizeof pack_dir);
-    tdm__service_set_pack_dir(service, pack_dir);
+    tdm__service_set_pack_dir(service, b->common->home.packed);
     TDM_TRY(tdm__service_load(service, b->entry ? path : b->model, b->name, &o, err));
     if (!b->common->quiet)
         tdm__log_say(b->log, TDM__LOG_NOTE, "ready: %s", b->name);

@@ -1,12 +1,16 @@
 """What all end-to-end tests share: the program under test and a home of its own.
 
 TANDEM_BUILD names the build folder (default: build), TANDEM_MODELS a folder of real weights, TANDEM_LONG is set for the
-long ones. Tests that miss something skip with the reason.
+long ones. Tests that miss something skip with the reason. Each home is a test's own, but the packed weights are shared
+by all homes of a session, in a folder that goes at its end (TANDEM_PACKED, unless the caller has set it): packing a
+model takes seconds and as many bytes as it has.
 """
 
 import os
 import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -16,7 +20,15 @@ LONG = bool(os.environ.get("TANDEM_LONG"))
 
 
 def pytest_configure(config):
+    if "TANDEM_PACKED" not in os.environ:
+        os.environ["TANDEM_PACKED"] = config.tandem_packed = tempfile.mkdtemp(prefix="tandem-packed-")
     config.addinivalue_line("markers", "long: runs only in ./dev test --long")
+
+
+def pytest_unconfigure(config):
+    if folder := getattr(config, "tandem_packed", None):
+        shutil.rmtree(folder, ignore_errors=True)
+        del os.environ["TANDEM_PACKED"]
 
 
 def pytest_collection_modifyitems(items):
