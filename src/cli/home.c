@@ -49,4 +49,3 @@ tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
     return packed && packed[0] != '\0' ? join(out->packed, sizeof out->packed, packed, "", err)
                                        : join(out->packed, sizeof out->packed, out->cache, "/packed", err);
 }
-
