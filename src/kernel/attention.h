@@ -66,7 +66,7 @@ typedef struct tdm__attention_shape {
 
 /* Writes one token's keys and values ([n_kv_heads][head_dim] each) at pos. f16: rounded as kernels.h's store_f16 does.
  * q8: whole numbers as kernels.h's quantize makes them of each run, its scale rounded to a half; what is not finite, or
- * beyond 8 million, gives a run that is not finite. */
+ * beyond 8 million, gives a run that is not finite. Different positions may be written at the same time. */
 void tdm__kv_store(const struct tdm__kernels *kn, const tdm__attention_shape *s, tdm__kv_layer *kv, size_t pos,
                    const float *k, const float *v);
 

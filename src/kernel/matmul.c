@@ -32,11 +32,6 @@ size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols, size_t terms)
     return slabs_of(n_cols) * n_tokens * terms * sizeof(tdm__act_slab);
 }
 
-typedef struct quantize_run {
-    const tdm__kernels *kernels;
-    const tdm__acts *acts;
-} quantize_run;
-
 /* Each slab of token t, and behind it the slab of what its 8 bits leave. */
 static void quantize_twice(const tdm__kernels *k, const tdm__acts *a, size_t t)
 {
@@ -52,26 +47,13 @@ static void quantize_twice(const tdm__kernels *k, const tdm__acts *a, size_t t)
     }
 }
 
-static void quantize_member(void *ctx, int i, int n)
+void tdm__acts_quantize(const tdm__kernels *k, const tdm__acts *a, size_t begin, size_t end)
 {
-    const quantize_run *run = ctx;
-    const tdm__acts *a = run->acts;
-    size_t begin, end;
-    tdm__team_range(a->n_tokens, i, n, &begin, &end);
     for (size_t t = begin; t < end; t++)
         if (a->terms == 1)
-            run->kernels->quantize(a->x + t * a->n_cols, a->n_cols, a->q + t, a->n_tokens);
+            k->quantize(a->x + t * a->n_cols, a->n_cols, a->q + t, a->n_tokens);
         else
-            quantize_twice(run->kernels, a, t);
-}
-
-void tdm__acts_quantize(const tdm__kernels *k, tdm__team *team, tdm__acts *a)
-{
-    quantize_run run = {k, a};
-    if (a->n_tokens == 1) /* not worth waking anybody */
-        quantize_member(&run, 0, 1);
-    else
-        tdm__team_run(team, quantize_member, &run);
+            quantize_twice(k, a, t);
 }
 
 typedef struct matmul_run {
@@ -173,8 +155,11 @@ static void multiply_slabs(const matmul_run *run, const panel *p, float (*acc)[T
     const tdm__weight *w = p->w;
     const tdm__acts *a = run->acts;
     const uint8_t *slab = p->bytes, *end = w->panels + tdm__panels_of(w->n_rows) * w->panel_bytes;
+    const size_t whole_bytes = tdm__packed_slab_bytes(w->type, TDM__SLAB_COLS);
     for (size_t s = 0; s < slabs_of(w->n_cols); s++) {
-        size_t n_cols = tdm__slab_cols(w->n_cols, s * TDM__SLAB_COLS), bytes = tdm__packed_slab_bytes(w->type, n_cols);
+        size_t n_cols = tdm__slab_cols(w->n_cols, s * TDM__SLAB_COLS), bytes = whole_bytes;
+        if (n_cols < TDM__SLAB_COLS)
+            bytes = tdm__packed_slab_bytes(w->type, n_cols);
         prefetch(slab, end, bytes);
         if (k->dot[w->type])
             k->dot[w->type](slab, n_cols, a->q + (s * a->n_tokens + p->first_token) * p->lines_per_token,

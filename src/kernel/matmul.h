@@ -42,8 +42,8 @@ typedef struct tdm__acts {
 /* Bytes of q for that many tokens, columns and terms; a multiple of 64. */
 size_t tdm__acts_bytes(size_t n_tokens, size_t n_cols, size_t terms);
 
-/* Fills a->q from a->x, tokens split over the team. */
-void tdm__acts_quantize(const struct tdm__kernels *k, tdm__team *team, tdm__acts *a);
+/* Fills a->q of tokens begin .. end - 1 from a->x. Different tokens may be filled at the same time. */
+void tdm__acts_quantize(const struct tdm__kernels *k, const tdm__acts *a, size_t begin, size_t end);
 
 /* The row of a matrix with a token's largest result, the lowest of equal ones. */
 typedef struct tdm__best {

@@ -68,7 +68,7 @@ static void check_meaning(kcheck *c, const tdm__matmul_job *job, const tdm__acts
 static void multiply(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *jobs, size_t n_jobs, tdm__acts *a)
 {
     if (a->q)
-        tdm__acts_quantize(k, team, a);
+        tdm__acts_quantize(k, a, 0, a->n_tokens);
     tdm__matmul(k, team, jobs, n_jobs, a);
 }
 
