@@ -144,6 +144,9 @@ static tdm_status put_tokens(tdm__buf *out, const tdm__api_metrics *m, const tdm
     TDM_TRY(put_one(out, "tandem_prompt_tokens_reused_total", "counter", "Prompt tokens found in a cache.",
                     e->n_rows_reused));
     TDM_TRY(put_one(out, "tandem_generated_tokens_total", "counter", "Generated tokens.", e->n_generated_tokens));
+    TDM_TRY(put_one(out, "tandem_draft_tokens_total", "counter", "Tokens that were drafted.", e->n_draft));
+    TDM_TRY(put_one(out, "tandem_draft_tokens_accepted_total", "counter", "Drafted tokens that the model drew.",
+                    e->n_draft_accepted));
     return put_one(out, "tandem_evictions_total", "counter", "Answers that gave their slot to others for a while.",
                    e->n_evictions);
 }

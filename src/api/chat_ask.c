@@ -192,6 +192,23 @@ static bool read_stream_options(const ask_field *f, const json_t *v, tdm__chat_a
     return true;
 }
 
+/* OpenAI's predicted outputs: {"type":"content","content": a text or its parts}. */
+static bool read_prediction(const ask_field *f, const json_t *v, tdm__chat_ask *a, tdm__api_error *e)
+{
+    if (!json_is_object(v))
+        return wrong_kind(f, "an object", v, e);
+    if (json_object_size(v) == 0)
+        return true;
+    const char *type = json_string_value(json_object_get(v, "type"));
+    if (!type || strcmp(type, "content") != 0 || json_object_size(v) != 2)
+        return tdm__api_refuse(e, 400, NULL, f->name, "prediction must have a type, which is content, and a content");
+    a->prediction = tdm__chat_content_read(json_object_get(v, "content"), f->name, e);
+    if (!a->prediction)
+        return false;
+    a->request.prediction = (tdm__str){json_string_value(a->prediction), json_string_length(a->prediction)};
+    return true;
+}
+
 /* ---- what is accepted in its neutral values ---- */
 
 /* Identifies the caller's user or cache line; it could not change an answer. */
@@ -289,6 +306,7 @@ static const ask_field fields[] = {
     {.name = "logprobs", .read = read_logprobs},
     {.name = "top_logprobs", .read = read_top_logprobs},
     {.name = "n", .read = read_n},
+    {.name = "prediction", .read = read_prediction},
     {.name = "user", .read = pass_string},
     {.name = "safety_identifier", .read = pass_string},
     {.name = "prompt_cache_key", .read = pass_string},
@@ -306,7 +324,6 @@ static const ask_field fields[] = {
     {.name = "reasoning_effort", .read = pass_listed, .pass = "none"},
     {.name = "verbosity", .read = pass_listed, .pass = "medium"},
     {.name = "audio", .read = pass_empty},
-    {.name = "prediction", .read = pass_empty},
     {.name = "web_search_options", .read = pass_empty},
     {.name = "moderation", .read = pass_empty},
     {.name = "prompt_cache_options", .read = pass_empty},
@@ -377,6 +394,7 @@ bool tdm__chat_ask_parse(tdm__str body, tdm__chat_ask *out, tdm__api_error *e)
 void tdm__chat_ask_fini(tdm__chat_ask *a)
 {
     json_decref(a->messages);
+    json_decref(a->prediction);
     json_decref(a->body);
     *a = (tdm__chat_ask){0};
 }

@@ -19,6 +19,7 @@ enum { TDM__CHAT_STOPS_MAX = 4, TDM__CHAT_MESSAGES_MAX = 4096, TDM__CHAT_PENALTY
 typedef struct tdm__chat_ask {
     json_t *body;               /* owned; model and the stop strings are borrowed from it */
     json_t *messages;           /* owned: {role, content: string} only */
+    json_t *prediction;         /* owned: a string, or NULL */
     const char *model;          /* NULL: not named */
     bool stream;
     bool include_usage;

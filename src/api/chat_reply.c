@@ -59,12 +59,18 @@ static const char *finish_name(const tdm__chat_done *done, size_t choice)
     return done->finishes[choice] == TDM__FINISH_LENGTH ? "length" : "stop";
 }
 
-static tdm_status put_usage(tdm__buf *out, const tdm__job_timings *t)
+static tdm_status put_usage(tdm__buf *out, const tdm__chat_head *h, const tdm__job_timings *t)
 {
-    return tdm__buf_printf(out,
-                           ",\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu,"
-                           "\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
-                           t->n_prompt, t->n_generated, t->n_prompt + t->n_generated, t->n_prompt_reused);
+    TDM_TRY(tdm__buf_printf(out,
+                            ",\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu,"
+                            "\"prompt_tokens_details\":{\"cached_tokens\":%zu}",
+                            t->n_prompt, t->n_generated, t->n_prompt + t->n_generated, t->n_prompt_reused));
+    if (h->has_prediction)
+        TDM_TRY(tdm__buf_printf(out,
+                                ",\"completion_tokens_details\":{\"accepted_prediction_tokens\":%zu,"
+                                "\"rejected_prediction_tokens\":%zu}",
+                                t->n_draft_accepted, t->n_draft - t->n_draft_accepted));
+    return tdm__buf_append_z(out, "}");
 }
 
 static tdm_status put_tandem(tdm__buf *out, const tdm__chat_head *h, const tdm__chat_done *done)
@@ -80,8 +86,10 @@ static tdm_status put_tandem(tdm__buf *out, const tdm__chat_head *h, const tdm__
     TDM_TRY(tdm__json_put_string(out, tdm__str_from(done->label)));
     return tdm__buf_printf(out,
                            ",\"timings\":{\"queue_ms\":%.3f,\"prompt_tokens\":%zu,\"prompt_reused\":%zu,"
-                           "\"prompt_ms\":%.3f,\"decode_tokens\":%zu,\"decode_ms\":%.3f}}",
-                           t->queue_ms, t->n_prompt, t->n_prompt_reused, t->prompt_ms, t->n_generated, t->decode_ms);
+                           "\"prompt_ms\":%.3f,\"decode_tokens\":%zu,\"decode_ms\":%.3f,\"draft_tokens\":%zu,"
+                           "\"draft_accepted\":%zu}}",
+                           t->queue_ms, t->n_prompt, t->n_prompt_reused, t->prompt_ms, t->n_generated, t->decode_ms,
+                           t->n_draft, t->n_draft_accepted);
 }
 
 static tdm_status chunk_open(tdm__buf *out, const tdm__chat_head *h)
@@ -133,7 +141,7 @@ tdm_status tdm__reply_chunk_usage(tdm__buf *out, const tdm__chat_head *h, const 
 {
     TDM_TRY(tdm__reply_open(out, h));
     TDM_TRY(tdm__buf_append_z(out, ",\"choices\":[]"));
-    TDM_TRY(put_usage(out, &done->timings));
+    TDM_TRY(put_usage(out, h, &done->timings));
     TDM_TRY(put_tandem(out, h, done));
     return tdm__buf_append_char(out, '}');
 }
@@ -162,7 +170,7 @@ tdm_status tdm__reply_whole(tdm__buf *out, const tdm__chat_head *h, const tdm__c
     for (size_t i = 0; i < done->n_candidates; i++)
         TDM_TRY(put_choice(out, i, &choices[i], with_logprobs, finish_name(done, i)));
     TDM_TRY(tdm__buf_append_char(out, ']'));
-    TDM_TRY(put_usage(out, &done->timings));
+    TDM_TRY(put_usage(out, h, &done->timings));
     TDM_TRY(put_tandem(out, h, done));
     return tdm__buf_append_char(out, '}');
 }

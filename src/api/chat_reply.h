@@ -17,6 +17,7 @@ typedef struct tdm__chat_head {
     const char *model_name;
     int64_t created_unix_s;
     bool is_chunk;
+    bool has_prediction;
     bool usage_null; /* chunks carry usage: null until the last one, as include_usage asks */
 } tdm__chat_head;
 

@@ -58,6 +58,7 @@ static tdm__chat_head head_of(const tdm__chat *chat)
                             .model_name = chat->inbox.model_name,
                             .created_unix_s = chat->created_unix_s,
                             .is_chunk = chat->ask.stream,
+                            .has_prediction = chat->ask.prediction != NULL,
                             .usage_null = chat->ask.stream && chat->ask.include_usage};
 }
 

@@ -33,6 +33,8 @@ const tdm__setting tdm__settings_table[TDM__N_SETTINGS] = {
                           "context of an answer, in tokens; 0: 4096, or what the model was trained for if less"},
     [TDM__SET_THREADS] = {"threads", "--threads", "N", TDM__SETTING_COUNT, 0, 1024, "0", false,
                           "threads that compute; 0: all cores it may use"},
+    [TDM__SET_DRAFT] = {"draft", "--draft", "auto|off", TDM__SETTING_CHOICE, 0, 0, "auto", false,
+                        "what an answer probably repeats is computed several tokens at once; the text is the same"},
     [TDM__SET_CONNECTIONS] = {"connections", "--connections", "N", TDM__SETTING_COUNT, 1, 65536, "256", true,
                               "connections at once; one more is turned away"},
     [TDM__SET_BODY_SIZE] = {"body_size", "--body-size", "SIZE", TDM__SETTING_SIZE, 4 * KIB, 64 * KIB * KIB, "1MiB", true,

@@ -5,6 +5,7 @@
  * stdout but what --print-config asks for. A name that no catalogue has is refused before anything listens.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/daemon.h"
 #include "cli/command.h"
@@ -100,7 +101,8 @@ static int serve(tdm__common *common, const tdm__settings *settings, tdm__daemon
     common->n_threads = (size_t)tdm__settings_number(settings, TDM__SET_THREADS);
     tdm__bring bring = {.common = common,
                         .model = tdm__settings_text(settings, TDM__SET_MODEL),
-                        .n_queue = (size_t)tdm__settings_number(settings, TDM__SET_QUEUE)};
+                        .n_queue = (size_t)tdm__settings_number(settings, TDM__SET_QUEUE),
+                        .no_drafts = strcmp(tdm__settings_text(settings, TDM__SET_DRAFT), "off") == 0};
     tdm_status s = tdm__bring_choose(&bring, &err);
     if (s == TDM_OK) {
         o->settings = settings;

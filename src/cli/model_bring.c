@@ -73,6 +73,7 @@ tdm_status tdm__bring_load(void *bring, tdm__service *service, const atomic_bool
     const tdm__engine_options o = {.n_threads = (int)b->common->n_threads,
                                    .isa_max = b->common->isa_max,
                                    .n_ctx = b->common->n_ctx,
+                                   .no_drafts = b->no_drafts,
                                    .n_slots = b->common->n_parallel > 0 ? b->common->n_parallel : TDM__BRING_SLOTS,
                                    .n_queue = b->n_queue};
     tdm__service_set_pack_dir(service, b->common->home.packed);

@@ -18,6 +18,7 @@ typedef struct tdm__bring {
     const tdm__common *common;
     const char *model; /* a path, or a catalogue's name or its beginning */
     size_t n_queue;
+    bool no_drafts;
     const tdm__log *log; /* where it says how it goes; NULL: stderr */
     char name[TDM__CATALOGUE_NAME_MAX + 1]; /* what clients call it; of choose */
     tdm__catalogue *catalogue;

@@ -164,6 +164,21 @@ def test_a_cancel_in_the_middle_frees_the_slot(daemon, client):
     assert median_of_three(once) < 0.2
 
 
+def test_a_prediction_changes_no_text_and_is_counted(daemon, client):
+    plain = ask(client, "Name three colours.", max_tokens=40)
+    text = plain.choices[0].message.content
+    assert plain.usage.completion_tokens_details is None
+    predicted = ask(client, "Name three colours.", max_tokens=40, prediction={"type": "content", "content": text})
+    assert predicted.choices[0].message.content == text
+    details = predicted.usage.completion_tokens_details
+    assert details.accepted_prediction_tokens + details.rejected_prediction_tokens > 0
+    assert details.accepted_prediction_tokens < predicted.usage.completion_tokens
+    sampled = [ask(client, "Name three colours.", temperature=1, seed=3, **more).choices[0].message.content
+               for more in ({}, {"prediction": {"type": "content", "content": text}})]
+    assert sampled[0] == sampled[1]
+    assert daemon.metric("tandem_draft_tokens_total") >= daemon.metric("tandem_draft_tokens_accepted_total")
+
+
 def test_a_cancel_in_the_prompt_frees_the_slot(daemon, client):
     before = daemon.metric("tandem_clients_gone_total")
     impatient = client.with_options(timeout=0.3)

@@ -46,6 +46,7 @@ static void fields_reach_the_request(void **state)
                       "\"temperature\":0,\"top_p\":0,\"top_k\":7,\"min_p\":0.25,\"repeat_penalty\":1.5,"
                       "\"presence_penalty\":-2,\"frequency_penalty\":2,\"seed\":-1,\"stop\":[\"a\",\"bc\"],"
                       "\"max_tokens\":9,\"max_completion_tokens\":9,\"logprobs\":true,\"top_logprobs\":20,"
+                      "\"prediction\":{\"type\":\"content\",\"content\":[{\"type\":\"text\",\"text\":\"p\"}]},"
                       "\"stream\":true,\"stream_options\":{\"include_usage\":true},\"model\":\"m\"}",
                       &a, &e));
     const tdm__sampling *s = &a.request.sampling;
@@ -57,6 +58,7 @@ static void fields_reach_the_request(void **state)
     assert_true(tdm__str_eq(a.request.stops[1], TDM_STR("bc")));
     assert_int_equal(a.request.max_tokens, 9);
     assert_int_equal(a.request.n_top_logprobs, 20);
+    assert_true(tdm__str_eq(a.request.prediction, TDM_STR("p")));
     assert_true(a.stream && a.include_usage && a.logprobs);
     assert_string_equal(json_string_value(json_object_get(json_array_get(a.messages, 0), "role")), "system");
     assert_string_equal(json_string_value(json_object_get(json_array_get(a.messages, 0), "content")), "x");
