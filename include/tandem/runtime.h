@@ -70,6 +70,11 @@ typedef struct tdm_serve_options {
     size_t n_queue;    /* answers that may wait beyond those, at most 65536; 0: none */
     int32_t n_threads; /* 0: as many as the process may use */
     uint64_t memory_bytes_max; /* 0: what the machine has free */
+    const char *prefix_dir;    /* a private folder, made when missing (0700), where what prompts begin with is kept
+                                  computed, of each app for that app alone, so that it need not be read again, also
+                                  by later processes; it holds users' texts in the model's form. For a model that was
+                                  opened with a cache_dir. NULL: none */
+    uint64_t prefix_bytes_max; /* in it, the oldest go; 0: 512 MiB. Erase it by removing the folder */
 } tdm_serve_options;
 
 /* Sets struct_size and zeros all else. struct_size is sizeof(tdm_serve_options) of the caller. NULL-safe. */

@@ -33,6 +33,8 @@ typedef enum tdm__setting_id {
     TDM__SET_CONTEXT,
     TDM__SET_THREADS,
     TDM__SET_DRAFT,
+    TDM__SET_PREFIX,
+    TDM__SET_PREFIX_CACHE,
     TDM__SET_CONNECTIONS,
     TDM__SET_BODY_SIZE,
     TDM__SET_HEAD_TIMEOUT,

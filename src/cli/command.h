@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "engine/prefix_store.h"
 #include "os/cpu.h"
 #include "tandem/status.h"
 
@@ -31,6 +32,7 @@ typedef struct tdm__home {
     char cache[512];
     char config[512];
     char packed[1024];
+    char prefix[1024]; /* what prompts begin with: CACHE/prefix */
 } tdm__home;
 
 typedef enum tdm__option_kind {
@@ -68,7 +70,15 @@ typedef struct tdm__common {
     tdm__isa isa_max; /* this machine's, or what --isa lowers it to */
     size_t n_ctx;     /* -c; 0: the default */
     size_t n_parallel; /* --parallel; 0: the command's default */
+    tdm__prefix_scope prefix_scope; /* --prefix */
+    uint64_t prefix_bytes_max;      /* 0: the default */
 } tdm__common;
+
+/* How much is kept of what prompts begin with, in the home's folder for that: for an engine. Borrows from c. */
+tdm__prefix_options tdm__common_prefix(const tdm__common *c);
+
+/* "all", "public" or "off". */
+bool tdm__prefix_scope_parse(const char *text, tdm__prefix_scope *out);
 
 /* dir (may be NULL: TANDEM_HOME, then XDG) to the folders; makes none of them. */
 tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err);

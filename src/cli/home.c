@@ -1,6 +1,7 @@
 /* home.c - where a user's files lie: --home or TANDEM_HOME has all three folders, else the XDG base directories. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -46,6 +47,24 @@ tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
 {
     const char *packed = getenv("TANDEM_PACKED");
     TDM_TRY(resolve(dir, out, err));
+    TDM_TRY(join(out->prefix, sizeof out->prefix, out->cache, "/prefix", err));
     return packed && packed[0] != '\0' ? join(out->packed, sizeof out->packed, packed, "", err)
                                        : join(out->packed, sizeof out->packed, out->cache, "/packed", err);
+}
+
+tdm__prefix_options tdm__common_prefix(const tdm__common *c)
+{
+    return (tdm__prefix_options){.dir = c->home.prefix, .scope = c->prefix_scope, .bytes_max = c->prefix_bytes_max};
+}
+
+bool tdm__prefix_scope_parse(const char *text, tdm__prefix_scope *out)
+{
+    static const char *const names[] = {
+        [TDM__PREFIX_ALL] = "all", [TDM__PREFIX_PUBLIC] = "public", [TDM__PREFIX_OFF] = "off"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (tdm__prefix_scope)i;
+            return true;
+        }
+    return false;
 }

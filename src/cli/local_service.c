@@ -29,7 +29,8 @@ tdm_status tdm__local_service_open(const tdm__common *common, const char *model,
                                    .isa_max = common->isa_max,
                                    .n_ctx = common->n_ctx,
                                    .n_slots = common->n_parallel > 0 ? common->n_parallel : n_slots,
-                                   .n_queue = TDM__CANDIDATES_MAX}; /* an answer's candidates may wait for a slot */
+                                   .n_queue = TDM__CANDIDATES_MAX, /* an answer's candidates may wait for a slot */
+                                   .prefix = tdm__common_prefix(common)};
     TDM_TRY(tdm__device_open(common->home.state, record, &out->device, err));
     TDM_TRY(tdm__service_create(out->device, &out->service, err));
     tdm__service_set_pack_dir(out->service, common->home.packed);

@@ -75,7 +75,8 @@ tdm_status tdm__bring_load(void *bring, tdm__service *service, const atomic_bool
                                    .n_ctx = b->common->n_ctx,
                                    .no_drafts = b->no_drafts,
                                    .n_slots = b->common->n_parallel > 0 ? b->common->n_parallel : TDM__BRING_SLOTS,
-                                   .n_queue = b->n_queue};
+                                   .n_queue = b->n_queue,
+                                   .prefix = tdm__common_prefix(b->common)};
     tdm__service_set_pack_dir(service, b->common->home.packed);
     TDM_TRY(tdm__service_load(service, b->entry ? path : b->model, b->name, &o, err));
     if (!b->common->quiet)

@@ -15,7 +15,7 @@
 #include "cli/command.h"
 #include "base/nearest.h"
 
-enum { COMMON_ROWS = 8, GENERAL_ROWS = 3 }; /* the first three are of use to every command, the rest to an engine */
+enum { COMMON_ROWS = 9, GENERAL_ROWS = 3 }; /* the first three are of use to every command, the rest to an engine */
 
 typedef struct parser {
     const char *command;
@@ -196,7 +196,7 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
                         tdm__common *common, const char **args, size_t args_max, size_t *n_args, int *code)
 {
     *common = (tdm__common){.isa_max = tdm__cpu_isa()};
-    const char *home = NULL, *isa = NULL;
+    const char *home = NULL, *isa = NULL, *prefix = NULL;
     bool helped = false;
     const tdm__option common_rows[COMMON_ROWS] = {
         {"--home", "DIR", "keep all files under DIR (or TANDEM_HOME)", TDM__OPTION_TEXT, &home, 0, 0},
@@ -206,6 +206,8 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
         {"--isa", "LEVEL", "highest instruction set: scalar, avx2, avx512, vnni", TDM__OPTION_TEXT, &isa, 0, 0},
         {"-c", "N", "context, in tokens", TDM__OPTION_COUNT, &common->n_ctx, 1, 16777216},
         {"--parallel", "N", "answers at once", TDM__OPTION_COUNT, &common->n_parallel, 1, 1024},
+        {"--prefix", "WHAT", "beginnings of prompts kept for later starts: all, public (no user's text), off",
+         TDM__OPTION_TEXT, &prefix, 0, 0},
         {0},
     };
     parser p = {.command = command, .rows = rows, .common = common_rows};
@@ -220,6 +222,10 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
     }
     if (ceiling < common->isa_max)
         common->isa_max = ceiling;
+    if (prefix && !tdm__prefix_scope_parse(prefix, &common->prefix_scope)) {
+        *code = tdm__command_usage(command, "--prefix is %s, one of all, public, off is needed", prefix);
+        return false;
+    }
     tdm_error err;
     if (tdm__home_resolve(home, &common->home, &err) != TDM_OK) {
         *code = tdm__command_usage(command, "%s", err.msg);

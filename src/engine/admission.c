@@ -129,7 +129,7 @@ static void admit_next(tdm__engine *e, tdm__priority priority)
     set_pending(e, priority);
     tdm__job *j = tdm__fair_queue_take(&e->queue, priority);
     tdm__slot *s = tdm__slot_find(e, j);
-    tdm__slot_begin(s, j, ++e->n_admitted);
+    tdm__slot_begin(e, s, j);
     e->n_rows_reused += s->n_done;
     tdm__slot_find_donor(e, s);
     if (j->admitted_ns == 0)

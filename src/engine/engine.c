@@ -44,10 +44,11 @@ static size_t draft_logits(const tdm__engine_options *o) { return o->no_drafts ?
 
 static tdm_status estimate(const tdm__model *m, const tdm__engine_options *o, tdm__engine_memory *out, tdm_error *err)
 {
+    const uint64_t store = o->prefix.dir ? tdm__prefix_store_bytes(m, o->kv_type, o->n_slots, o->n_ctx) : 0;
     uint64_t slot_scratch = m->hp.n_vocab * sizeof(float) + sizeof(tdm__best) + o->n_ctx * sizeof(int32_t) +
                             sizeof(tdm__slot);
     uint64_t shared = tdm__forward_bytes(m, rows_max(o), o->n_ctx, o->n_threads) +
-                      tdm__sampler_bytes(m->hp.n_vocab) + rows_max(o) * sizeof(tdm__row) + sizeof(tdm__engine) +
+                      tdm__sampler_bytes(m->hp.n_vocab) + rows_max(o) * sizeof(tdm__row) + sizeof(tdm__engine) + store +
                       draft_logits(o) * m->hp.n_vocab * sizeof(float) + draft_rows(o) * sizeof(tdm__best);
     out->job_bytes = tdm__job_bytes(o->n_ctx) * (o->n_slots + o->n_queue); /* below 2^32 jobs of some MiB */
     if (!tdm__mul_u64(tdm__kv_bytes(m, o->n_ctx, o->kv_type), o->n_slots, &out->kv_bytes) ||
@@ -102,6 +103,7 @@ static tdm_status take_memory(tdm__engine *e, const tdm__engine_options *o, tdm_
         if (!e->slots[i].tokens)
             TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a history of %zu tokens", e->n_ctx);
     }
+    TDM_TRY(tdm__prefix_store_create(e->model, &e->slots[0].kv, e->n_slots, e->n_ctx, &o->prefix, &e->prefix, err));
     TDM_TRY(tdm__sampler_create(&e->kernels, e->n_vocab, &e->sampler, err));
     return tdm__forward_create(e->model, &e->kernels, e->team, e->n_rows_max, e->n_ctx, &e->forward, err);
 }
@@ -159,6 +161,7 @@ void tdm__engine_destroy(tdm__engine *e)
         atomic_store(&e->interrupt, true);
         pthread_join(e->thread, NULL);
     }
+    tdm__prefix_store_destroy(e->prefix); /* while the caches are there that it writes */
     tdm__forward_destroy(e->forward);
     tdm__sampler_destroy(e->sampler);
     for (size_t i = 0; e->slots && i < e->n_slots; i++) {
@@ -182,6 +185,7 @@ void tdm__engine_get_stats(tdm__engine *e, tdm__engine_stats *out)
     pthread_mutex_lock(&e->mutex);
     *out = e->stats;
     pthread_mutex_unlock(&e->mutex);
+    tdm__prefix_store_get_stats(e->prefix, &out->prefix);
     for (size_t p = 0; p < TDM__N_PRIORITIES; p++) {
         out->n_running += out->n_running_of[p];
         out->n_queued += out->n_queued_of[p];

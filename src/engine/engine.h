@@ -16,6 +16,7 @@
 
 #include "base/app_name.h"
 #include "base/str.h"
+#include "engine/prefix_store.h"
 #include "engine/sampler.h"
 #include "engine/text_stream.h"
 #include "model/kv.h"
@@ -36,6 +37,7 @@ typedef struct tdm__engine_options {
     tdm__kv_type kv_type;
     uint64_t memory_bytes_max; /* 0: what the machine has free */
     bool no_drafts;    /* for no job, whatever it says; and no memory for them */
+    tdm__prefix_options prefix; /* where beginnings of prompts are kept beyond the engine's life; zeros: nowhere */
 } tdm__engine_options;
 
 enum { TDM__SLOTS_MAX = 256, TDM__QUEUE_MAX = 65536 };
@@ -160,10 +162,12 @@ typedef struct tdm__engine_stats {
     uint64_t n_jobs_done;
     uint64_t n_prompt_tokens;    /* computed, again for those that were evicted */
     uint64_t n_generated_tokens;
-    uint64_t n_rows_reused;      /* tokens that needed not be computed: found in the slot, or copied from another */
+    uint64_t n_rows_reused;      /* tokens that needed not be computed: found in the slot, copied from another, or
+                                    restored from the prefix store */
     uint64_t n_evictions;
     uint64_t n_draft;            /* tokens that were drafted */
     uint64_t n_draft_accepted;   /* of these, so many were what the model drew */
+    tdm__prefix_stats prefix;
     tdm__engine_memory memory;   /* as it was estimated when the engine was made */
     double turn_ms;              /* moving average of turns with work */
     double decode_turn_ms;       /* of those that carried nothing but next tokens, one a stream */

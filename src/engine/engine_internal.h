@@ -35,6 +35,8 @@ struct tdm__job {
                         that what drafts come from */
     size_t n_tokens; /* n_prompt, or more after an eviction */
     size_t n_prompt;
+    tdm__prefix_pages prefix; /* keys owned; n_found and was_offered are the engine thread's */
+    bool was_offered;
     size_t max_tokens; /* at least 1 */
     tdm__sampling sampling;
     int n_top_logprobs;
@@ -68,6 +70,7 @@ struct tdm__slot {
     tdm__slot *donor;      /* has, or is about to have, the first n_shared positions; NULL: this one computes itself */
     uint64_t donor_admitted; /* whom donor served then */
     size_t n_shared;
+    bool restores;         /* these come from the prefix store, and there is no donor */
     size_t n_rows;         /* in this turn's batch, drafted ones included */
     size_t n_drafted;      /* of these: the last ones */
     const int32_t *draft;  /* [n_drafted], borrowed until the batch is laid out */
@@ -82,6 +85,7 @@ struct tdm__engine {
     const tdm__tokenizer *tokenizer;
     size_t n_ctx, n_slots, n_vocab, n_rows_max, n_jobs_max, n_draft_rows, n_draft_logits;
     tdm__kernels kernels;
+    tdm__prefix_store *prefix; /* NULL: none */
     pthread_t thread;
     bool has_thread;
 
@@ -138,8 +142,9 @@ size_t tdm__slot_shared(const tdm__slot *d, const char *app, const int32_t *toke
  * free. */
 tdm__slot *tdm__slot_find(tdm__engine *e, const tdm__job *j);
 
-/* Puts the job into the slot: what both share stays in the cache, but for the last token, whose logits are wanted. */
-void tdm__slot_begin(tdm__slot *s, tdm__job *j, uint64_t admitted);
+/* Puts the job into the slot as the youngest: what both share stays in the cache, but for the last token, whose logits
+ * are wanted. */
+void tdm__slot_begin(tdm__engine *e, tdm__slot *s, tdm__job *j);
 
 /* Next token only: it advances in each turn. */
 bool tdm__slot_is_streaming(const tdm__slot *s);
@@ -147,10 +152,20 @@ bool tdm__slot_is_streaming(const tdm__slot *s);
 /* Background, and there is foreground. */
 bool tdm__slot_is_paused(const tdm__engine *e, const tdm__slot *s);
 
-/* slot_share.c: finds a slot that holds, or computes earlier, more of s's prompt than s has. */
+/* slot_prefix.c: positions of s's prompt that the prefix store had when it was asked. */
+size_t tdm__slot_stored(const tdm__slot *s);
+
+/* Restores of them what s has not got, about n_max positions; how many more s has then. When all are there, or one is
+ * not any more, s looks for a donor again. */
+size_t tdm__slot_restore(tdm__engine *e, tdm__slot *s, size_t n_max);
+
+/* Offers the prompt to the store as soon as it has been computed. */
+void tdm__slot_offer(tdm__engine *e, tdm__slot *s);
+
+/* slot_share.c: finds a slot that holds, or computes earlier, more of s's prompt than s has, or has s restore it. */
 void tdm__slot_find_donor(tdm__engine *e, tdm__slot *s);
 
-/* Copies from donors what they have by now. */
+/* Copies from donors what they have by now, and from the store. */
 void tdm__slots_share(tdm__engine *e);
 
 /* turn_rows.c: lays this turn's rows out: the next token of each running answer with what is drafted behind it, then

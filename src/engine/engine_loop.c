@@ -126,6 +126,7 @@ static void use_rows(tdm__engine *e, tdm__slot *s)
     const tdm__row *drafted = s->rows + n_own;
     const results from = {s->logits, s->best};
     s->n_done += n_own;
+    tdm__slot_offer(e, s);
     s->n_rows = s->n_drafted = 0;
     if (!from.logits && !from.best)
         return;

@@ -75,11 +75,15 @@ static void free_job(tdm__job *j)
 {
     pthread_cond_destroy(&j->ended);
     pthread_mutex_destroy(&j->mutex);
+    tdm__free(j->prefix.keys);
     tdm__free(j->tokens);
     tdm__free(j);
 }
 
-size_t tdm__job_bytes(size_t n_tokens) { return sizeof(tdm__job) + 2 * n_tokens * sizeof(int32_t); }
+size_t tdm__job_bytes(size_t n_tokens)
+{
+    return sizeof(tdm__job) + 2 * n_tokens * sizeof(int32_t) + n_tokens / TDM__KV_TILE * sizeof(tdm__prefix_key);
+}
 
 /* What an eviction keeps is reserved now, so that the engine's thread takes no memory for it. */
 static size_t tokens_kept(const tdm__engine *e, const tdm__job_params *p)
@@ -128,6 +132,7 @@ static tdm__job *create_job(tdm__engine *e, const tdm__job_params *p, tdm__job_f
                     .submitted_ns = tdm__clock_ns()};
     if (p->app)
         memcpy(j->app, p->app, strlen(p->app));
+    tdm__prefix_store_find(e->prefix, j->app, j->tokens, j->n_prompt, j->n_public, &j->prefix);
     tdm__drafter_init(&j->drafter, tokens + n_kept, n_source, piece_of, e->tokenizer);
     tdm__text_stream_init(&j->text, p->stops, p->n_stops);
     pthread_mutex_init(&j->mutex, NULL);

@@ -45,16 +45,19 @@ tdm__slot *tdm__slot_find(tdm__engine *e, const tdm__job *j)
     return best ? best : oldest;
 }
 
-void tdm__slot_begin(tdm__slot *s, tdm__job *j, uint64_t admitted)
+void tdm__slot_begin(tdm__engine *e, tdm__slot *s, tdm__job *j)
 {
     assert(!s->job && j->n_tokens >= 1);
     s->n_done = tdm__min_size(cached(s, j), j->n_tokens - 1);
+    if (e->prefix)
+        tdm__prefix_store_revoke(e->prefix, (size_t)(s - e->slots), s->n_done);
     memcpy(s->tokens, j->tokens, j->n_tokens * sizeof s->tokens[0]);
     s->n_tokens = j->n_tokens;
     memcpy(s->app, j->app, sizeof s->app);
     s->n_public = j->n_public;
-    s->admitted = admitted;
+    s->admitted = ++e->n_admitted;
     s->donor = NULL;
+    s->restores = false;
     s->n_rows = 0;
     s->n_drafted = 0;
     s->logits = NULL;

@@ -5,6 +5,7 @@
  * admitted earlier; and it cannot last longer than computing, as the rows that a waiting job is given go to the one it
  * waits for (turn_rows.c). When that one ends, is evicted or serves somebody else, what it had is copied if it is
  * still there, and another one is looked for: of several that waited, the first computes on and the rest wait for it.
+ * What only the prefix store has comes from there first (slot_prefix.c).
  */
 #include <assert.h>
 
@@ -24,7 +25,7 @@ static bool may_wait_for(const tdm__slot *s, const tdm__slot *d)
 
 void tdm__slot_find_donor(tdm__engine *e, tdm__slot *s)
 {
-    size_t best = s->n_done;
+    size_t best = s->n_done, best_now = s->n_done;
     s->donor = NULL;
     for (size_t i = 0; i < e->n_slots; i++) {
         tdm__slot *d = &e->slots[i];
@@ -33,6 +34,7 @@ void tdm__slot_find_donor(tdm__engine *e, tdm__slot *s)
         size_t shared = tdm__slot_shared(d, s->app, s->tokens, s->n_tokens - 1);
         size_t has = tdm__min_size(shared, d->n_done);
         bool waits = may_wait_for(s, d) && shared >= tdm__max_size(has, s->n_done) + WAIT_MIN;
+        best_now = tdm__max_size(best_now, has);
         size_t n = waits ? shared : has;
         if (n > best) {
             best = n;
@@ -40,7 +42,11 @@ void tdm__slot_find_donor(tdm__engine *e, tdm__slot *s)
             s->donor_admitted = d->admitted;
         }
     }
-    s->n_shared = best;
+    size_t stored = tdm__slot_stored(s);
+    s->restores = stored > best_now; /* at once; behind that, it looks again */
+    if (s->restores)
+        s->donor = NULL;
+    s->n_shared = s->restores ? stored : best;
 }
 
 /* Takes what the donor has, within n_max positions; how many that were. */
@@ -75,7 +81,11 @@ void tdm__slots_share(tdm__engine *e)
             n_left = COPIES_IN_COMPANY;
     for (size_t i = 0; i < e->n_slots; i++) {
         tdm__slot *s = &e->slots[i];
-        if (s->job && s->donor && !tdm__slot_is_paused(e, s))
+        if (!s->job || tdm__slot_is_paused(e, s))
+            continue;
+        if (s->donor)
             n_left -= copy_from_donor(e, s, n_left);
+        else if (s->restores)
+            n_left -= tdm__slot_restore(e, s, n_left);
     }
 }

@@ -85,7 +85,7 @@ static tdm__slot *who_computes(tdm__slot *s, size_t *n_behind)
             return NULL;
         *n_behind = at->n_shared;
     }
-    return at;
+    return at->restores ? NULL : at;
 }
 
 /* Rows for s, or for whom it waits for; how many. */

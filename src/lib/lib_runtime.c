@@ -111,7 +111,8 @@ static tdm_status engine_options(const tdm_serve_options *options, tdm__engine_o
                                  .n_ctx = o.n_context,
                                  .n_slots = o.n_parallel,
                                  .n_queue = o.n_queue,
-                                 .memory_bytes_max = o.memory_bytes_max};
+                                 .memory_bytes_max = o.memory_bytes_max,
+                                 .prefix = {.dir = o.prefix_dir, .bytes_max = o.prefix_bytes_max}};
     return TDM_OK;
 }
 

@@ -18,6 +18,9 @@
 #include "model/model.h"
 #include "tandem/status.h"
 
+/* Of the arithmetic: raised whenever a row gets other bits than before, as they may have been kept (prefix_key.h). */
+enum { TDM__FORWARD_VERSION = 1 };
+
 typedef enum tdm__wants {
     TDM__WANTS_NONE = 0,
     TDM__WANTS_LOGITS,

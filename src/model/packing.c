@@ -2,6 +2,7 @@
 #include "model/packing.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -116,6 +117,8 @@ static tdm_status use_file(tdm__packing *p, pack_run *run, const char *dir, tdm_
     const bool is_noted = tdm__packed_source_find(dir, map, key.source) == TDM_OK;
     if (!is_noted)
         tdm__packed_digest(map->ptr, map->len, key.source);
+    memcpy(p->source, key.source, sizeof p->source);
+    p->has_source = true;
     if (open_file(p, dir, &key, NULL) == TDM_OK)
         p->way = TDM__PACKING_FOUND;
     if (!is_noted)

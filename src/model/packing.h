@@ -6,8 +6,11 @@
 #ifndef TDM_MODEL_PACKING_H
 #define TDM_MODEL_PACKING_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "base/sha256.h"
 #include "kernel/packed.h"
 #include "model/gguf.h"
 #include "os/map.h"
@@ -32,6 +35,8 @@ typedef struct tdm__packing {
     size_t bytes; /* of all panels */
     void *memory; /* owned: packed now, without a file; else NULL */
     tdm__map map; /* owned: the packed file; else ptr NULL */
+    uint8_t source[TDM__SHA256_BYTES]; /* of the file of weights, once it was asked for a packed file */
+    bool has_source;
     tdm__packing_way way;
     char note[256]; /* IN_MEMORY: why, where a file was wanted */
 } tdm__packing;

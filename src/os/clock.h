@@ -25,6 +25,14 @@ static inline struct timespec tdm__clock_deadline(int ms)
     return ts;
 }
 
+/* The wall time in ns: a file's time stamp. */
+static inline int64_t tdm__clock_unix_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 static inline int64_t tdm__clock_unix_s(void) { return (int64_t)time(NULL); }
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static int open_regular(const char *path, int *out, struct stat *st)
 int tdm__file_read_regular(const char *path, size_t len_max, char **out, size_t *len)
 {
     struct stat st;
-    int fd, rc = open_regular(path, &fd, &st);
+    int fd = -1, rc = open_regular(path, &fd, &st);
     if (rc != 0)
         return rc;
     rc = read_all(fd, len_max, out, len);
@@ -86,7 +87,7 @@ int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t 
 {
     struct stat st;
     *mode = 0;
-    int fd, rc = open_regular(path, &fd, &st);
+    int fd = -1, rc = open_regular(path, &fd, &st);
     if (rc != 0)
         return rc;
     if ((st.st_mode & 077) != 0) {
@@ -101,7 +102,7 @@ int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t 
     return rc;
 }
 
-static int write_all(int fd, const char *bytes, size_t len)
+static int write_all(int fd, const char *bytes, size_t len, bool is_durable)
 {
     while (len > 0) {
         ssize_t n = write(fd, bytes, len);
@@ -112,7 +113,7 @@ static int write_all(int fd, const char *bytes, size_t len)
         bytes += n;
         len -= (size_t)n;
     }
-    return fsync(fd) == 0 ? 0 : errno;
+    return !is_durable || fsync(fd) == 0 ? 0 : errno;
 }
 
 int tdm__file_sync_name(const char *path)
@@ -130,7 +131,7 @@ int tdm__file_sync_name(const char *path)
     return rc;
 }
 
-int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode)
+static int write_by_rename(const char *path, const void *bytes, size_t len, unsigned mode, bool is_durable)
 {
     char tmp[PATH_MAX];
     int n = snprintf(tmp, sizeof tmp, "%s.XXXXXX", path);
@@ -139,7 +140,7 @@ int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsi
     int fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0)
         return errno;
-    int rc = fchmod(fd, (mode_t)mode) == 0 ? write_all(fd, bytes, len) : errno;
+    int rc = fchmod(fd, (mode_t)mode) == 0 ? write_all(fd, bytes, len, is_durable) : errno;
     if (close(fd) != 0 && rc == 0)
         rc = errno;
     if (rc == 0 && rename(tmp, path) != 0)
@@ -148,7 +149,17 @@ int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsi
         unlink(tmp);
         return rc;
     }
-    return tdm__file_sync_name(path);
+    return is_durable ? tdm__file_sync_name(path) : 0;
+}
+
+int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode)
+{
+    return write_by_rename(path, bytes, len, mode, true);
+}
+
+int tdm__file_write_disposable(const char *path, const void *bytes, size_t len, unsigned mode)
+{
+    return write_by_rename(path, bytes, len, mode, false);
 }
 
 int tdm__dir_make(const char *path, unsigned mode)

@@ -24,6 +24,9 @@ int tdm__file_read_private(const char *path, size_t len_max, char **out, size_t 
  * what stood at path before still does; only when the folder's own sync fails (EIO) the new file is there already. */
 int tdm__file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode);
 
+/* The same without fsync, for what can be made again and carries a check: after a power cut the file may be torn. */
+int tdm__file_write_disposable(const char *path, const void *bytes, size_t len, unsigned mode);
+
 /* Makes a name that was put into path's folder durable. A folder that may be written but not read cannot be synced:
  * that is no failure. */
 int tdm__file_sync_name(const char *path);

@@ -3,7 +3,7 @@
  * The table is the one piece of state in the tree that belongs to the process and not to a caller: a signal handler
  * has no other way to know what an address is. It is written with atomics only, so the handler may read it anywhere.
  */
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, mincore */
 #include "os/map.h"
 
 #include <errno.h>
@@ -137,6 +137,20 @@ bool tdm__map_is_private(const tdm__map *m)
 {
     struct stat st;
     return m->ptr && fstat(m->fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+void tdm__map_warm(const tdm__map *m)
+{
+    enum { LOOK = 256 }; /* pages at a time */
+    unsigned char resident[LOOK];
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t at = 0; at < m->len; at += LOOK * page) {
+        const size_t left = m->len - at, n = left < LOOK * page ? left : LOOK * page;
+        const bool is_known = mincore((void *)(uintptr_t)(m->ptr + at), n, resident) == 0;
+        for (size_t i = 0; i * page < n; i++)
+            if (!is_known || !(resident[i] & 1))
+                (void)*(const volatile unsigned char *)(m->ptr + at + i * page);
+    }
 }
 
 void tdm__map_release(const void *ptr, size_t len)

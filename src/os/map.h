@@ -35,6 +35,9 @@ tdm__map_identity tdm__map_identify(const tdm__map *m);
 /* Whether the file is this user's and nobody else may write it. */
 bool tdm__map_is_private(const tdm__map *m);
 
+/* Has the system read what it has not got of the file in memory, and waits for it. What is there costs one call. */
+void tdm__map_warm(const tdm__map *m);
+
 /* Gives the pages that lie within [ptr, ptr + len) of a shared mapping of a file back to the system; what is read there
  * again comes from the file, what was written there is kept. */
 void tdm__map_release(const void *ptr, size_t len);

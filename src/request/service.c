@@ -151,8 +151,10 @@ static tdm_status load_template(tdm__service *s, tdm_error *err)
 /* What is needed beside model and tokenizer. */
 static tdm_status open_rest(tdm__service *s, const tdm__engine_options *o, tdm_error *err)
 {
+    tdm__engine_options told = *o;
+    told.prefix.log = tdm__device_log(s->device);
     TDM_TRY(load_template(s, err));
-    return tdm__engine_create(s->model, s->tokenizer, o, &s->engine, err);
+    return tdm__engine_create(s->model, s->tokenizer, &told, &s->engine, err);
 }
 
 static tdm_status open_all(tdm__service *s, const char *path, const tdm__engine_options *o, tdm_error *err)

@@ -30,6 +30,8 @@ class Daemon:
     def __init__(self, argv):
         self.context = TLS.client() if TLS else None
         argv = [*argv, *(TLS.settings() if TLS else [])]
+        if argv[0] == TANDEM and "serve" in argv and "--home" not in argv:
+            argv += ["--prefix", "off"]  # a test's prompts are nothing to keep in the user's cache
         self.log = tempfile.NamedTemporaryFile(mode="r")
         with open(self.log.name, "a") as out:
             self.process = subprocess.Popen([str(a) for a in argv], stdout=out, stderr=out)

@@ -68,7 +68,8 @@ static void values_are_read_in_each_form(void **state)
 {
     (void)state;
     parsed p = PARSE("--flag", "--text=a=b", "-n", "100", "--seed", "18446744073709551615", "--temp", "1.5", "file",
-                     "--json", "--threads", "3", "-c", "4096", "--parallel=2", "--isa", "scalar");
+                     "--json", "--threads", "3", "-c", "4096", "--parallel=2", "--isa", "scalar",
+                     "--prefix", "public");
     assert_true(p.go_on && p.flag && p.common.json && !p.common.quiet);
     assert_string_equal(p.text, "a=b");
     assert_int_equal(p.count, 100);
@@ -77,6 +78,7 @@ static void values_are_read_in_each_form(void **state)
     assert_int_equal(p.common.n_ctx, 4096);
     assert_int_equal(p.common.n_parallel, 2);
     assert_int_equal(p.common.isa_max, TDM__ISA_SCALAR);
+    assert_int_equal(p.common.prefix_scope, TDM__PREFIX_PUBLIC);
     assert_int_equal(p.n_args, 1);
     assert_string_equal(p.args[0], "file");
     assert_string_equal(p.said, "");
@@ -145,6 +147,7 @@ static void wrong_calls_are_refused_in_one_line(void **state)
         {{"test", "--temp", "2.01"}, "--temp is 2.01, a number from 0 to 2 is needed"},
         {{"test", "--temp", "nan"}, "--temp is nan, a number from 0 to 2 is needed"},
         {{"test", "--temp", "1,5"}, "--temp is 1,5, a number"},
+        {{"test", "--prefix", "some"}, "--prefix is some, one of all, public, off is needed"},
         {{"test", "--isa", "sse"}, "--isa is sse, one of scalar, avx2, avx512, vnni is needed"},
         {{"test", "--threads", "0"}, "--threads is 0, a whole number from 1 to 1024 is needed"},
         {{"test", "--home", ""}, "--home is empty, a folder is needed"},
