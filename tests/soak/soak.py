@@ -14,6 +14,7 @@ import collections
 import json
 import pathlib
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -26,6 +27,9 @@ import watch  # noqa: E402
 from demo_fixtures import Demo, call  # noqa: E402
 
 SAMPLE_S, PLOT_S, CASE_S, CHANGE_S = 10, 600, 300, 20
+# Why an answer may fail: a small model's texts did not pass a verb's checks; the case, the policy or the network that
+# it was decided by changed meanwhile ("failed" is the assistant's word, whose stream has the code).
+FAILURES = {"no_good_answer", "rules_changed", "failed"}
 GROWTH_KB_MAX = 6 * 1024  # over the last 60% of the time, by its slope
 PHONES = ("left", "right")
 
@@ -158,6 +162,12 @@ class Soak:
         self.draw(w)
         return w
 
+    def failures(self, phone):
+        """How often each cause stands in the log for a decision that was closed as failed."""
+        notes = dict(re.findall(r' decision=(\w+).* note="?([\w ]+)', self.demo.text()))
+        leaves = journal_reader.leaves(phone.home / "state/journal/journal")
+        return collections.Counter(notes.get(leaf.decision, "unknown") for leaf in leaves if leaf.outcome == "failed")
+
     def judge(self, w):
         """The sentences of what is wrong, none when all is well."""
         wrong = list(self.faults)
@@ -175,7 +185,10 @@ class Soak:
         for name, phone in self.phones.items():
             try:
                 outcomes = journal_reader.check_complete(phone.home / "state/journal/journal")
-                print(f"{name}: journal {dict(outcomes)}")
+                failures = self.failures(phone)
+                print(f"{name}: journal {dict(outcomes)}, failed {dict(failures)}")
+                if set(failures) - FAILURES:
+                    wrong.append(f"the {name} phone's answers failed for no reason that is allowed: {failures}")
                 if outcomes["lost"]:
                     wrong.append(f"the {name} phone's journal has lost decisions")
             except AssertionError as e:
