@@ -71,7 +71,7 @@ void tdm__api_error_from(const tdm_error *from, tdm__api_error *e)
     case TDM_ERR_UNSUPPORTED: tdm__api_refuse(e, 400, "not_built", NULL, "%s", from->msg); return;
     case TDM_ERR_QUOTA: tdm__api_refuse(e, 429, "app_quota_exceeded", NULL, "%s", from->msg); return;
     case TDM_ERR_BUSY: tdm__api_refuse(e, 429, "queue_full", NULL, "%s", from->msg); return;
-    case TDM_ERR_CANCELLED:
+    case TDM_ERR_CANCELLED: tdm__api_refuse(e, 503, "rules_changed", NULL, "%s", from->msg); return;
     case TDM_ERR_UPSTREAM: tdm__api_refuse(e, 503, "not_ready", NULL, "%s", from->msg); return;
     default: tdm__api_refuse(e, 500, "internal_error", NULL, "%s", from->msg); return;
     }

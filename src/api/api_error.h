@@ -28,7 +28,8 @@ bool tdm__api_refuse_field(tdm__api_error *e, const char *key, const char *what,
 /* Appends the envelope. */
 tdm_status tdm__api_error_put(tdm__buf *out, const tdm__api_error *e);
 
-/* What a failed request means to a client: its status and code; the sentence is taken over. */
+/* What a failed request means to a client: its status and code; the sentence is taken over. One that somebody cancelled
+ * has ended so (TDM__END_CANCELLED): ERR_CANCELLED is what the spine has for rules that changed meanwhile. */
 void tdm__api_error_from(const tdm_error *from, tdm__api_error *e);
 
 #endif

@@ -227,7 +227,7 @@ static void answer_error(tdm__chat *chat, const tdm__api_error *e)
         s = frame(chat);
     if (s == TDM_OK)
         s = tdm__http_write(c, tdm__buf_str(&chat->out));
-    log_end(chat, e->status, "failed while streaming");
+    log_end(chat, e->status, e->code ? e->code : "failed while streaming");
     tdm__http_conn_close_after(c);
     tdm__http_end(c);
 }
@@ -282,7 +282,11 @@ static bool refusal_of(const tdm__chat *chat, tdm__api_error *e)
         tdm__api_refuse(e, 503, "stopping", NULL, "the answer was cancelled: the daemon is stopping");
         return true;
     case TDM__END_NONE:
-    case TDM__END_FAILED: tdm__api_error_from(&done->error, e); return true;
+    case TDM__END_FAILED:
+        tdm__api_error_from(&done->error, e);
+        if (done->reason != TDM__REASON_NONE)
+            e->reason = tdm__reason_name(done->reason);
+        return true;
     }
     return false;
 }

@@ -34,7 +34,6 @@ static void refuse_failed(const tdm_error *err, const char *param, tdm__api_erro
     case TDM_ERR_LIMIT: tdm__api_refuse(e, 400, "text_too_long", param, "%s", err->msg); return;
     case TDM_ERR_UNSUPPORTED: tdm__api_refuse(e, 400, "language_not_supported", "lang", "%s", err->msg); return;
     case TDM_ERR_UPSTREAM: tdm__api_refuse(e, 422, "no_good_answer", NULL, "%s", err->msg); return;
-    case TDM_ERR_CANCELLED: tdm__api_refuse(e, 503, "cancelled", NULL, "%s", err->msg); return;
     default: tdm__api_error_from(err, e); return;
     }
 }

@@ -194,7 +194,7 @@ static void answer_refusal(tdm__verbing *v, const tdm__api_error *e)
     if (s == TDM_OK)
         s = tdm__sse_event(&v->sending, "error", tdm__buf_str(&json));
     tdm__buf_fini(&json);
-    log_end(v, e->status, "failed while streaming");
+    log_end(v, e->status, e->code ? e->code : "failed while streaming");
     end_stream(v, s);
 }
 

@@ -224,6 +224,27 @@ def test_a_failure_before_the_first_text_is_a_plain_error_and_later_an_event(dae
     assert json.loads(events(text.decode())[-1])["error"]["message"] == "the model broke"
 
 
+def test_rules_that_change_meanwhile_end_an_answer_with_the_reason(daemon):
+    status, headers, body = daemon.post(chat("!changed"))
+    assert status == 503 and headers["Retry-After"] and "has changed" in body["error"]["message"]
+    assert (body["error"]["code"], body["error"]["reason"]) == ("rules_changed", "FILING_WITHDRAWN")
+    with daemon.connect() as s:
+        s.sendall(raw_chat(daemon, chat("!late changed c d", stream=True)))
+        text = b""
+        while piece := s.recv(65536):
+            text += piece
+    assert b"[DONE]" not in text and json.loads(events(text.decode())[-1])["error"]["code"] == "rules_changed"
+
+
+def test_the_assistant_of_a_device_without_a_record_answers_alone(daemon):
+    request = urllib.request.Request(
+        daemon.url + "/v1/assistant", headers={"Content-Type": "application/json"},
+        data=json.dumps({"messages": [{"role": "user", "content": "one two"}]}).encode())
+    status, _, text = daemon.ask(request)
+    done = json.loads(text.split("event: done\ndata: ")[1].split("\n")[0])
+    assert status == 200 and done["state"] == "answered" and done["source"] == "own"
+
+
 def test_small_endpoints(daemon):
     assert daemon.health()["state"] == "ready"
     models = json.loads(daemon.get("/v1/models")[2])

@@ -265,6 +265,11 @@ def test_a_broken_model_is_an_internal_error(daemon):
     refused(daemon, "rewrite", {"text": "!broken model"}, status=500, code="internal_error")
 
 
+def test_rules_that_change_meanwhile_end_it(daemon):
+    refused(daemon, "rewrite", {"text": "!changed in the middle"}, status=503, code="rules_changed",
+            reason="FILING_WITHDRAWN")
+
+
 def test_an_apps_share_is_used_up(daemon):
     refused(daemon, "rewrite", {"text": "!quota of an app"}, status=429, code="app_quota_exceeded")
     assert ask(daemon, "rewrite", {"text": "!quota of an app"})[1]["Retry-After"] == "1234"  # the fake ledger's word

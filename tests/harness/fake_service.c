@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "request/device.h"
 #include "request/request.h"
 
 struct tdm__service {
@@ -18,7 +19,6 @@ struct tdm__service {
     pthread_cond_t changed;
     tdm__service_status status;
     tdm__request *requests; /* all whose thread has not ended */
-    uint64_t n_started;
 };
 
 struct tdm__request {
@@ -32,7 +32,8 @@ struct tdm__request {
     void *user;
     bool cancelled, ended;
     tdm__event event;
-    char decision[TDM__DECISION_ID_TEXT];
+    const tdm__rules_set *rules;
+    tdm__decision decision;
 };
 
 static tdm__fake_options options = {.n_slots = 2, .n_queue = 2, .word_ms = 5, .prompt_ms = 5};
@@ -148,6 +149,13 @@ static tdm__finish fail_with(tdm__request *r, tdm_status code, const char *sente
     return TDM__FINISH_ERROR;
 }
 
+/* As the spine ends what was decided by rules that do not hold any more. */
+static tdm__finish end_by_change(tdm__request *r)
+{
+    r->event.reason = TDM__REASON_FILING_WITHDRAWN;
+    return fail_with(r, TDM_ERR_CANCELLED, "the answer was ended, because what it was decided by has changed");
+}
+
 /* The words of text, each with the blank behind it. */
 static tdm__finish say(tdm__request *r, tdm__str text)
 {
@@ -155,6 +163,8 @@ static tdm__finish say(tdm__request *r, tdm__str text)
         return fail_with(r, TDM_ERR_LIMIT, "the prompt has 5000 tokens, the context holds 4096");
     if (tdm__str_starts(text, TDM_STR("!broken")))
         return fail_with(r, TDM_ERR_IO, "the model broke");
+    if (tdm__str_starts(text, TDM_STR("!changed")))
+        return end_by_change(r);
     const bool mute = tdm__str_starts(text, TDM_STR("!mute"));
     if (!pause_unless_cancelled(r, mute ? 3600 * 1000 : options.prompt_ms))
         return TDM__FINISH_CANCELLED;
@@ -165,6 +175,8 @@ static tdm__finish say(tdm__request *r, tdm__str text)
         end += end < text.len;
         if (r->max_tokens > 0 && n == r->max_tokens)
             return TDM__FINISH_LENGTH;
+        if (n == 2 && tdm__str_starts(text, TDM_STR("!late changed")))
+            return end_by_change(r);
         if (n == 2 && tdm__str_starts(text, TDM_STR("!late")))
             return fail_with(r, TDM_ERR_IO, "the model broke");
         if (n > 0 && !pause_unless_cancelled(r, options.word_ms))
@@ -218,6 +230,46 @@ static void *request_main(void *user)
     return NULL;
 }
 
+/* The device's own, as the spine makes it. */
+static tdm_status decide(tdm__request *r, const tdm__chat_request *q, tdm_error *err)
+{
+    const tdm__ask ask = {.feature = q->feature ? q->feature : "chat", .own_state = TDM__BACKEND_UP};
+    r->rules = tdm__device_acquire(r->service->device);
+    TDM_TRY(tdm__device_decide(r->service->device, r->rules, &ask, &r->decision, err));
+    r->event.decision = &r->decision;
+    r->event.decision_id = r->decision.id;
+    r->event.filing_id = r->event.partner_id = "";
+    return TDM_OK;
+}
+
+/* Takes a place, unless there is none. */
+static tdm_status enter(tdm__service *s, tdm__request *r, tdm_error *err)
+{
+    tdm_status status = TDM_OK;
+    pthread_mutex_lock(&s->lock);
+    const tdm__engine_stats *st = &s->status.stats;
+    if (s->status.state != TDM__SERVICE_READY) {
+        status = tdm__fail(err, TDM_ERR_UPSTREAM, "the model is not there yet");
+    } else if (st->n_running + st->n_queued >= options.n_slots + options.n_queue) {
+        status = tdm__fail(err, TDM_ERR_BUSY, "%zu answers run and %zu requests wait; no more are taken",
+                           options.n_slots, options.n_queue);
+    } else {
+        r->event.model_name = s->status.model_name;
+        r->next = s->requests;
+        s->requests = r;
+        s->status.stats.n_queued++;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+static void free_request(tdm__request *r)
+{
+    tdm__device_release(r->service->device, r->rules);
+    json_decref(r->messages);
+    free(r);
+}
+
 tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__event_fn fn, void *user,
                               tdm__request **out, tdm_error *err)
 {
@@ -225,28 +277,14 @@ tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__
     if (!r)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a request");
     *r = (tdm__request){.service = s, .max_tokens = q->max_tokens, .with_logprobs = q->n_top_logprobs >= 0,
-                        .fn = fn, .user = user};
-    pthread_mutex_lock(&s->lock);
-    const tdm__engine_stats *st = &s->status.stats;
-    if (s->status.state != TDM__SERVICE_READY) {
-        pthread_mutex_unlock(&s->lock);
-        free(r);
-        TDM_FAIL(err, TDM_ERR_UPSTREAM, "the model is not there yet");
+                        .fn = fn, .user = user, .messages = json_deep_copy(q->messages)};
+    tdm_status status = decide(r, q, err);
+    if (status == TDM_OK)
+        status = enter(s, r, err);
+    if (status != TDM_OK) {
+        free_request(r);
+        return status;
     }
-    if (st->n_running + st->n_queued >= options.n_slots + options.n_queue) {
-        pthread_mutex_unlock(&s->lock);
-        free(r);
-        TDM_FAIL(err, TDM_ERR_BUSY, "%zu answers run and %zu requests wait; no more are taken", options.n_slots,
-                 options.n_queue);
-    }
-    snprintf(r->decision, sizeof r->decision, "%032llx", (unsigned long long)++s->n_started);
-    r->event.decision_id = r->decision;
-    r->event.model_name = s->status.model_name;
-    r->messages = json_deep_copy(q->messages);
-    r->next = s->requests;
-    s->requests = r;
-    s->status.stats.n_queued++;
-    pthread_mutex_unlock(&s->lock);
     if (pthread_create(&r->thread, NULL, request_main, r) != 0)
         abort();
     *out = r;
@@ -266,8 +304,7 @@ void tdm__request_destroy(tdm__request **r)
     if (!*r)
         return;
     pthread_join((*r)->thread, NULL);
-    json_decref((*r)->messages);
-    free(*r);
+    free_request(*r);
     *r = NULL;
 }
 
