@@ -39,6 +39,8 @@ enum {
     QUANTS_8 = 8 * VECTOR,
 };
 
+enum { SCALES_K = 5 * VECTOR }; /* and of the scales of a slab of the K types */
+
 #define BYTES(x) ((x) * 0x01010101u)
 
 DOT_INLINE vec bits_of(vec x, int shift, uint32_t mask) { return vec_and(vec_shift_right(x, shift), vec_set1(mask)); }
@@ -218,6 +220,15 @@ DOT_INLINE void dot_run16(size_t n, const vec q[8], const vec_f32 scale[2], cons
     }
 }
 
+/* Asks for what lies TDM__DOT_AHEAD behind a run, line by line between the dots, so that the requests of a slab do not
+ * come all at once and wait for each other. */
+DOT_INLINE void dot_prefetch(const uint8_t *p, size_t bytes)
+{
+#pragma GCC unroll 8
+    for (size_t at = 0; at < bytes; at += VECTOR)
+        __builtin_prefetch((const void *)((uintptr_t)p + TDM__DOT_AHEAD + at), 0, 2); /* may lie behind the matrix */
+}
+
 /* ---- the functions of a type ---- */
 
 #define DOT_SOME(part)                                                                                               \
@@ -240,18 +251,23 @@ DOT_SOME(16)
 #define GET_32(get, s, b, scale, min) get(s, b, scale, min)
 #define GET_16(get, s, b, scale, min) (get(s, 2 * (b), scale, min), get(s, 2 * (b) + 1, (scale) + 1, (min) + 1))
 
+/* Tokens that are left beside whole DOT_TOKENS, so many or, where that cannot be, some number that compiles. */
+#define DOT_REST(n) ((n) < DOT_TOKENS ? (n) : 1)
+
 /* One token keeps its sums in a register over all runs; of many they are loaded, continued by one run, and stored. */
-#define DOT_TYPE(name, load, run_bytes, open, part, get, way, shift)                                                 \
+#define DOT_TYPE(name, load, run_bytes, open, scale_bytes, part, get, way, shift)                                    \
     static void dot_##name(const uint8_t *slab, size_t n_cols, const tdm__act_slab *a, size_t n_tokens,              \
                            float (*acc)[TDM__PANEL_ROWS])                                                            \
     {                                                                                                                \
         const size_t n_runs = n_cols / 32;                                                                           \
         const scales s = open(slab + n_runs * (run_bytes));                                                          \
+        dot_prefetch(slab + n_runs * (run_bytes), scale_bytes);                                                      \
         vec q[8];                                                                                                    \
         vec_f32 scale[2], min[2] = {vec_f32_set1(0), vec_f32_set1(0)};                                               \
         if (n_tokens == 1) {                                                                                         \
             vec_f32 x = vec_f32_load(acc[0]);                                                                        \
             for (size_t b = 0; b < n_runs; b++) {                                                                    \
+                dot_prefetch(slab + b * (run_bytes), (run_bytes));                                                   \
                 load(slab + b * (run_bytes), q);                                                                     \
                 GET_##part(get, &s, b, scale, min);                                                                  \
                 dot_run##part(1, q, scale, min, way, shift, b, a, &x);                                               \
@@ -261,27 +277,32 @@ DOT_SOME(16)
         }                                                                                                            \
         for (size_t b = 0; b < n_runs; b++) {                                                                        \
             size_t t = 0;                                                                                            \
+            dot_prefetch(slab + b * (run_bytes), (run_bytes));                                                       \
             load(slab + b * (run_bytes), q);                                                                         \
             GET_##part(get, &s, b, scale, min);                                                                      \
             for (; t + DOT_TOKENS <= n_tokens; t += DOT_TOKENS)                                                      \
                 dot_some_##part(DOT_TOKENS, q, scale, min, way, shift, b, a + t, acc + t);                           \
-            for (; t < n_tokens; t++)                                                                                \
+            if (n_tokens - t == 3)                                                                                   \
+                dot_some_##part(DOT_REST(3), q, scale, min, way, shift, b, a + t, acc + t);                          \
+            else if (n_tokens - t == 2)                                                                              \
+                dot_some_##part(DOT_REST(2), q, scale, min, way, shift, b, a + t, acc + t);                          \
+            else if (n_tokens - t == 1)                                                                              \
                 dot_some_##part(1, q, scale, min, way, shift, b, a + t, acc + t);                                    \
         }                                                                                                            \
     }
 
 #define DOT_WIDE (DOT_IS_WIDE ? DOT_OFFSET : DOT_SIGNED)
 
-DOT_TYPE(q4_0, load_nibbles, QUANTS_4, scales_plain, 32, scale_half, DOT_OFFSET, 3)
-DOT_TYPE(q4_1, load_nibbles, QUANTS_4, scales_plain, 32, scale_half_min, DOT_PLAIN, 0)
-DOT_TYPE(q5_0, load_5_bits, QUANTS_5, scales_plain, 32, scale_half, DOT_OFFSET, 4)
-DOT_TYPE(q5_1, load_5_bits, QUANTS_5, scales_plain, 32, scale_half_min, DOT_PLAIN, 0)
-DOT_TYPE(q8_0, load_8_bits, QUANTS_8, scales_plain, 32, scale_half, DOT_WIDE, 7)
-DOT_TYPE(q2_k, load_2_bits, QUANTS_2, scales_d_min, 16, scale_nibble_min, DOT_PLAIN, 0)
-DOT_TYPE(q3_k, load_3_bits, QUANTS_3, scales_d, 16, scale_signed_byte, DOT_OFFSET, 2)
-DOT_TYPE(q4_k, load_nibbles, QUANTS_4, scales_d_min, 32, scale_byte_min, DOT_PLAIN, 0)
-DOT_TYPE(q5_k, load_5_bits, QUANTS_5, scales_d_min, 32, scale_byte_min, DOT_PLAIN, 0)
-DOT_TYPE(q6_k, load_6_bits, QUANTS_6, scales_d, 16, scale_signed_byte, DOT_OFFSET, 5)
+DOT_TYPE(q4_0, load_nibbles, QUANTS_4, scales_plain, n_runs * 32, 32, scale_half, DOT_OFFSET, 3)
+DOT_TYPE(q4_1, load_nibbles, QUANTS_4, scales_plain, n_runs * 64, 32, scale_half_min, DOT_PLAIN, 0)
+DOT_TYPE(q5_0, load_5_bits, QUANTS_5, scales_plain, n_runs * 32, 32, scale_half, DOT_OFFSET, 4)
+DOT_TYPE(q5_1, load_5_bits, QUANTS_5, scales_plain, n_runs * 64, 32, scale_half_min, DOT_PLAIN, 0)
+DOT_TYPE(q8_0, load_8_bits, QUANTS_8, scales_plain, n_runs * 32, 32, scale_half, DOT_WIDE, 7)
+DOT_TYPE(q2_k, load_2_bits, QUANTS_2, scales_d_min, SCALES_K, 16, scale_nibble_min, DOT_PLAIN, 0)
+DOT_TYPE(q3_k, load_3_bits, QUANTS_3, scales_d, SCALES_K, 16, scale_signed_byte, DOT_OFFSET, 2)
+DOT_TYPE(q4_k, load_nibbles, QUANTS_4, scales_d_min, SCALES_K, 32, scale_byte_min, DOT_PLAIN, 0)
+DOT_TYPE(q5_k, load_5_bits, QUANTS_5, scales_d_min, SCALES_K, 32, scale_byte_min, DOT_PLAIN, 0)
+DOT_TYPE(q6_k, load_6_bits, QUANTS_6, scales_d, SCALES_K, 16, scale_signed_byte, DOT_OFFSET, 5)
 
 /* ---- weights that are floats ---- */
 
@@ -308,6 +329,7 @@ DOT_INLINE vec_f32 column_bf16(const uint8_t *p) { return vec_as_f32(vec_shift_l
                            float (*acc)[TDM__PANEL_ROWS])                                                            \
     {                                                                                                                \
         size_t t = 0;                                                                                                \
+        dot_prefetch(slab, n_cols * (column_bytes));                                                                 \
         for (; t + DOT_TOKENS <= n_tokens; t += DOT_TOKENS)                                                          \
             DOT_FLOAT_SOME(DOT_TOKENS, column, column_bytes)                                                         \
         for (; t < n_tokens; t++)                                                                                    \

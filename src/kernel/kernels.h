@@ -27,6 +27,10 @@ typedef struct tdm__act_slab {
     int32_t minus_sum_half[TDM__SLAB_RUNS]; /* the same of its first 16 */
 } tdm__act_slab;
 
+/* Weights so many bytes behind those that a dot multiplies are asked for into the second-level cache: the panels of a
+ * team's member are one linear stream. 8 to 16 KB are equally good. */
+enum { TDM__DOT_AHEAD = 12 << 10 };
+
 /* acc[t][r] continues the sum defined in matmul.h over one packed slab (packed.h) of n_cols columns: a multiple of the
  * type's block, at most 256. */
 typedef void (*tdm__dot_fn)(const uint8_t *slab, size_t n_cols, const tdm__act_slab *a, size_t n_tokens,

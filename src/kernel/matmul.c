@@ -21,8 +21,6 @@ enum {
     TILE_LINES_MAX = 128,        /* 8 KB of sums */
     TILE_LINES_MIN = 16,         /* so that a slab in cache is used often enough, however wide the rows */
     TILE_ACTS_BYTES = 512 << 10, /* activations of a tile: half of a usual second-level cache */
-    CACHE_LINE = 64,
-    PREFETCH_AHEAD = 12 << 10,   /* to the second-level cache; 8 to 16 KB are equally good */
 };
 
 static size_t slabs_of(size_t n_cols) { return (n_cols + TDM__SLAB_COLS - 1) / TDM__SLAB_COLS; }
@@ -139,28 +137,17 @@ typedef struct panel {
     size_t lines_per_token;
 } panel;
 
-/* Asks for what lies PREFETCH_AHEAD behind a slab, as many bytes as the slab has, while it is multiplied: the panels of
- * a member are one linear stream. Inlined by force: gcc 12 takes a function that only prefetches for one without effect
- * and drops its calls. */
-static inline __attribute__((always_inline)) void prefetch(const uint8_t *slab, const uint8_t *end, size_t bytes)
-{
-    size_t left = (size_t)(end - slab), begin = tdm__min_size(left, PREFETCH_AHEAD);
-    for (size_t at = begin; at < tdm__min_size(left, begin + bytes); at += CACHE_LINE)
-        __builtin_prefetch(slab + at, 0, 2);
-}
-
 static void multiply_slabs(const matmul_run *run, const panel *p, float (*acc)[TDM__PANEL_ROWS])
 {
     const tdm__kernels *k = run->kernels;
     const tdm__weight *w = p->w;
     const tdm__acts *a = run->acts;
-    const uint8_t *slab = p->bytes, *end = w->panels + tdm__panels_of(w->n_rows) * w->panel_bytes;
+    const uint8_t *slab = p->bytes;
     const size_t whole_bytes = tdm__packed_slab_bytes(w->type, TDM__SLAB_COLS);
     for (size_t s = 0; s < slabs_of(w->n_cols); s++) {
         size_t n_cols = tdm__slab_cols(w->n_cols, s * TDM__SLAB_COLS), bytes = whole_bytes;
         if (n_cols < TDM__SLAB_COLS)
             bytes = tdm__packed_slab_bytes(w->type, n_cols);
-        prefetch(slab, end, bytes);
         if (k->dot[w->type])
             k->dot[w->type](slab, n_cols, a->q + (s * a->n_tokens + p->first_token) * p->lines_per_token,
                             p->n_tokens * p->lines_per_token, acc);
@@ -171,30 +158,34 @@ static void multiply_slabs(const matmul_run *run, const panel *p, float (*acc)[T
     }
 }
 
-/* Results of all tokens, from their sums. The rows behind the matrix's last one are no results. */
-static void write_results(const tdm__matmul_job *job, const panel *p, size_t index, best_lanes *best,
-                          const float (*acc)[TDM__PANEL_ROWS])
+/* A token's results from its sums, to where they are wanted. The rows behind the matrix's last one are no results. */
+static void write_token(const tdm__matmul_job *job, const panel *p, size_t index, size_t token, float *sums,
+                        best_lanes *best)
 {
     const float *bias = job->bias ? job->bias + index * TDM__PANEL_ROWS : NULL;
+    for (size_t r = 0; bias && r < p->n_rows; r++)
+        sums[r] = bias[r] + sums[r];
+    if (token >= p->n_written) {
+        for (size_t r = p->n_rows; r < TDM__PANEL_ROWS; r++)
+            sums[r] = -INFINITY;
+        best_note(best + (token - p->n_written), sums, (uint32_t)index);
+        return;
+    }
+    float *to = job->out + token * job->out_stride + index * TDM__PANEL_ROWS;
+    if (p->n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
+        memcpy(to, sums, TDM__PANEL_ROWS * sizeof to[0]);
+    else
+        memcpy(to, sums, p->n_rows * sizeof to[0]);
+}
+
+static void write_results(const tdm__matmul_job *job, const panel *p, size_t index, best_lanes *best,
+                          float (*acc)[TDM__PANEL_ROWS])
+{
     for (size_t t = 0; t < p->n_tokens; t++) {
-        const float *sums = acc[t * p->lines_per_token], *rest = p->lines_per_token == 2 ? acc[2 * t + 1] : NULL;
-        float out[TDM__PANEL_ROWS];
-        for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
-            out[r] = rest ? sums[r] + rest[r] : sums[r];
-        for (size_t r = 0; bias && r < p->n_rows; r++)
-            out[r] = bias[r] + out[r];
-        size_t token = p->first_token + t;
-        if (token >= p->n_written) {
-            for (size_t r = p->n_rows; r < TDM__PANEL_ROWS; r++)
-                out[r] = -INFINITY;
-            best_note(best + (token - p->n_written), out, (uint32_t)index);
-            continue;
-        }
-        float *to = job->out + token * job->out_stride + index * TDM__PANEL_ROWS;
-        if (p->n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
-            memcpy(to, out, sizeof out);
-        else
-            memcpy(to, out, p->n_rows * sizeof out[0]);
+        float *sums = acc[t * p->lines_per_token];
+        for (size_t r = 0; p->lines_per_token == 2 && r < TDM__PANEL_ROWS; r++)
+            sums[r] += sums[TDM__PANEL_ROWS + r];
+        write_token(job, p, index, p->first_token + t, sums, best);
     }
 }
 
@@ -206,11 +197,9 @@ static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, si
                .first_token = of->first_token, .n_tokens = of->n_tokens,
                .n_written = run->acts->n_tokens - job->n_best,
                .lines_per_token = run->kernels->dot[job->w->type] ? run->acts->terms : 1};
-    for (size_t i = 0; i < p.n_tokens * p.lines_per_token; i++)
-        for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
-            acc[i][r] = 0;
+    memset(acc, 0, p.n_tokens * p.lines_per_token * sizeof acc[0]);
     multiply_slabs(run, &p, acc);
-    write_results(job, &p, index, best_of(job, of->member), (const float(*)[TDM__PANEL_ROWS])acc);
+    write_results(job, &p, index, best_of(job, of->member), acc);
 }
 
 /* The panels of jobs that begin in the part's bytes of the run. */
