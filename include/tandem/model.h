@@ -38,6 +38,12 @@ TDM_API void tdm_model_options_default(tdm_model_options *o, size_t struct_size)
  * a type of weights that is not built). Any thread. */
 TDM_API tdm_status tdm_model_open(const tdm_model_options *o, tdm_model **out, tdm_error *err);
 
+/* Number type of the cache that keeps what was read: 2 x layers x KV heads x head size numbers a token. */
+typedef enum tdm_cache_type {
+    TDM_CACHE_F16 = 0,
+    TDM_CACHE_Q8, /* 53 % of the memory, and answers of a little less precision (docs/speed.md) */
+} tdm_cache_type;
+
 /* One more reference to the same model, which is also the result. Any thread. NULL gives NULL. */
 TDM_API tdm_model *tdm_model_ref(tdm_model *m);
 

@@ -75,6 +75,7 @@ typedef struct tdm_serve_options {
                                   by later processes; it holds users' texts in the model's form. For a model that was
                                   opened with a cache_dir. NULL: none */
     uint64_t prefix_bytes_max; /* in it, the oldest go; 0: 512 MiB. Erase it by removing the folder */
+    tdm_cache_type cache;
 } tdm_serve_options;
 
 /* Sets struct_size and zeros all else. struct_size is sizeof(tdm_serve_options) of the caller. NULL-safe. */

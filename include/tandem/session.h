@@ -50,6 +50,7 @@ typedef struct tdm_session_options {
     size_t struct_size;
     size_t n_context;  /* tokens it has room for; 0: 4096, or what the model was trained for, if that is less */
     int32_t n_threads; /* 0: as many as the process may use */
+    tdm_cache_type cache;
 } tdm_session_options;
 
 /* Sets struct_size and zeros all else. struct_size is sizeof(tdm_session_options) of the caller. NULL-safe. */

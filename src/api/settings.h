@@ -31,6 +31,7 @@ typedef enum tdm__setting_id {
     TDM__SET_PARALLEL,
     TDM__SET_QUEUE,
     TDM__SET_CONTEXT,
+    TDM__SET_KV,
     TDM__SET_THREADS,
     TDM__SET_DRAFT,
     TDM__SET_PREFIX,

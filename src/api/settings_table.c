@@ -31,6 +31,8 @@ const tdm__setting tdm__settings_table[TDM__N_SETTINGS] = {
                         "requests that may wait for a slot"},
     [TDM__SET_CONTEXT] = {"context", "-c", "N", TDM__SETTING_COUNT, 0, 16777216, "0", false,
                           "context of an answer, in tokens; 0: 4096, or what the model was trained for if less"},
+    [TDM__SET_KV] = {"kv", "--kv", "f16|q8", TDM__SETTING_CHOICE, 0, 0, "f16", false,
+                     "number type of answers' caches: q8 takes a little over half the memory of f16"},
     [TDM__SET_THREADS] = {"threads", "--threads", "N", TDM__SETTING_COUNT, 0, 1024, "0", false,
                           "threads that compute; 0: all cores it may use"},
     [TDM__SET_DRAFT] = {"draft", "--draft", "auto|off", TDM__SETTING_CHOICE, 0, 0, "auto", false,

@@ -133,6 +133,7 @@ static tdm_status prepare(bench *b, const tdm__common *common, tdm_error *err)
     tdm__session_options o = {.n_threads = (int)common->n_threads,
                               .isa_max = common->isa_max,
                               .n_ctx = n_ctx,
+                              .kv_type = common->kv_type,
                               .n_sequences = b->batch};
     TDM_TRY(tdm__session_create(b->model, &o, &b->session, err));
     size_t n_tokens = tdm__max_size(n_ctx, b->batch);

@@ -116,8 +116,10 @@ static tdm_status read_all(perplexity *p, const tdm__common *common, tdm_error *
                  p->n_tokens, wanted, CHUNK_MIN);
     if (p->n_chunk > p->model->hp.n_ctx_train)
         TDM_FAIL(err, TDM_ERR_LIMIT, "-c is %zu, the model's context is %zu", p->n_chunk, p->model->hp.n_ctx_train);
-    tdm__session_options o = {
-        .n_threads = (int)common->n_threads, .isa_max = common->isa_max, .n_ctx = p->n_chunk};
+    tdm__session_options o = {.n_threads = (int)common->n_threads,
+                              .isa_max = common->isa_max,
+                              .n_ctx = p->n_chunk,
+                              .kv_type = common->kv_type};
     TDM_TRY(tdm__session_create(p->model, &o, &p->session, err));
     size_t bytes;
     if (!tdm__mul_size(p->n_chunk, p->model->hp.n_vocab * sizeof(float), &bytes) || !(p->logits = tdm__malloc(bytes)))

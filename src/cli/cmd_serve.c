@@ -102,6 +102,7 @@ static int serve(tdm__common *common, const tdm__settings *settings, tdm__daemon
     /* the table has the same words */
     (void)tdm__prefix_scope_parse(tdm__settings_text(settings, TDM__SET_PREFIX), &common->prefix_scope);
     common->prefix_bytes_max = tdm__settings_number(settings, TDM__SET_PREFIX_CACHE);
+    tdm__kv_type_parse(tdm__settings_text(settings, TDM__SET_KV), &common->kv_type); /* a choice: one of its names */
     tdm__bring bring = {.common = common,
                         .model = tdm__settings_text(settings, TDM__SET_MODEL),
                         .n_queue = (size_t)tdm__settings_number(settings, TDM__SET_QUEUE),

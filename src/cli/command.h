@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "engine/prefix_store.h"
+#include "model/kv.h"
 #include "os/cpu.h"
 #include "tandem/status.h"
 
@@ -72,6 +73,7 @@ typedef struct tdm__common {
     size_t n_parallel; /* --parallel; 0: the command's default */
     tdm__prefix_scope prefix_scope; /* --prefix */
     uint64_t prefix_bytes_max;      /* 0: the default */
+    tdm__kv_type kv_type; /* --kv */
 } tdm__common;
 
 /* How much is kept of what prompts begin with, in the home's folder for that: for an engine. Borrows from c. */

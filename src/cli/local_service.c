@@ -28,6 +28,7 @@ tdm_status tdm__local_service_open(const tdm__common *common, const char *model,
     const tdm__engine_options o = {.n_threads = (int)common->n_threads,
                                    .isa_max = common->isa_max,
                                    .n_ctx = common->n_ctx,
+                                   .kv_type = common->kv_type,
                                    .n_slots = common->n_parallel > 0 ? common->n_parallel : n_slots,
                                    .n_queue = TDM__CANDIDATES_MAX, /* an answer's candidates may wait for a slot */
                                    .prefix = tdm__common_prefix(common)};

@@ -74,6 +74,7 @@ tdm_status tdm__bring_load(void *bring, tdm__service *service, const atomic_bool
                                    .isa_max = b->common->isa_max,
                                    .n_ctx = b->common->n_ctx,
                                    .no_drafts = b->no_drafts,
+                                   .kv_type = b->common->kv_type,
                                    .n_slots = b->common->n_parallel > 0 ? b->common->n_parallel : TDM__BRING_SLOTS,
                                    .n_queue = b->n_queue,
                                    .prefix = tdm__common_prefix(b->common)};

@@ -15,7 +15,7 @@
 #include "cli/command.h"
 #include "base/nearest.h"
 
-enum { COMMON_ROWS = 9, GENERAL_ROWS = 3 }; /* the first three are of use to every command, the rest to an engine */
+enum { COMMON_ROWS = 10, GENERAL_ROWS = 3 }; /* the first three are of use to every command, the rest to an engine */
 
 typedef struct parser {
     const char *command;
@@ -196,7 +196,7 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
                         tdm__common *common, const char **args, size_t args_max, size_t *n_args, int *code)
 {
     *common = (tdm__common){.isa_max = tdm__cpu_isa()};
-    const char *home = NULL, *isa = NULL, *prefix = NULL;
+    const char *home = NULL, *isa = NULL, *prefix = NULL, *kv = NULL;
     bool helped = false;
     const tdm__option common_rows[COMMON_ROWS] = {
         {"--home", "DIR", "keep all files under DIR (or TANDEM_HOME)", TDM__OPTION_TEXT, &home, 0, 0},
@@ -208,6 +208,8 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
         {"--parallel", "N", "answers at once", TDM__OPTION_COUNT, &common->n_parallel, 1, 1024},
         {"--prefix", "WHAT", "beginnings of prompts kept for later starts: all, public (no user's text), off",
          TDM__OPTION_TEXT, &prefix, 0, 0},
+        {"--kv", "TYPE", "type of the cache: f16, or q8 in a little over half the memory (f16)", TDM__OPTION_TEXT, &kv,
+         0, 0},
         {0},
     };
     parser p = {.command = command, .rows = rows, .common = common_rows};
@@ -218,6 +220,10 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
     tdm__isa ceiling = common->isa_max;
     if (isa && tdm__isa_parse(isa, &ceiling) != 0) {
         *code = tdm__command_usage(command, "--isa is %s, one of scalar, avx2, avx512, vnni is needed", isa);
+        return false;
+    }
+    if (kv && tdm__kv_type_parse(kv, &common->kv_type) != 0) {
+        *code = tdm__command_usage(command, "--kv is %s, one of f16, q8 is needed", kv);
         return false;
     }
     if (ceiling < common->isa_max)

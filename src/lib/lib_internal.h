@@ -52,6 +52,9 @@ tdm_status tdm__lib_options_take(void *own, size_t own_size, size_t first_size, 
 tdm_status tdm__lib_options_give(const void *own, size_t own_size, size_t first_size, void *out, const char *name,
                                  tdm_error *err);
 
+/* ERR_INVAL: a number that is no tdm_cache_type. */
+tdm_status tdm__lib_cache_type(tdm_cache_type cache, tdm__kv_type *out, tdm_error *err);
+
 /* sampling NULL: greedy. ERR_INVAL with a sentence naming field and limits. */
 tdm_status tdm__lib_sampling(const tdm_sampling *sampling, tdm__sampling *out, tdm_error *err);
 

@@ -88,6 +88,15 @@ tdm_status tdm__lib_sampling(const tdm_sampling *sampling, tdm__sampling *out, t
     return tdm__sampling_check(out, err);
 }
 
+tdm_status tdm__lib_cache_type(tdm_cache_type cache, tdm__kv_type *out, tdm_error *err)
+{
+    switch ((int)cache) {
+    case TDM_CACHE_F16: *out = TDM__KV_F16; return TDM_OK;
+    case TDM_CACHE_Q8: *out = TDM__KV_Q8; return TDM_OK;
+    default: TDM_FAIL(err, TDM_ERR_INVAL, "cache is %d, no type of this version", (int)cache);
+    }
+}
+
 tdm_status tdm__lib_n_threads(int32_t n, tdm_error *err)
 {
     if (n < 0 || n > TDM__LIB_THREADS_MAX)

@@ -101,8 +101,11 @@ void tdm_runtime_destroy(tdm_runtime **rt)
 static tdm_status engine_options(const tdm_serve_options *options, tdm__engine_options *out, tdm_error *err)
 {
     tdm_serve_options o = {0};
-    TDM_TRY(tdm__lib_options_take(&o, sizeof o, sizeof o, options, "tdm_serve_options", err));
+    const size_t first_size = offsetof(tdm_serve_options, prefix_dir);
+    tdm__kv_type kv_type;
+    TDM_TRY(tdm__lib_options_take(&o, sizeof o, first_size, options, "tdm_serve_options", err));
     TDM_TRY(tdm__lib_n_threads(o.n_threads, err));
+    TDM_TRY(tdm__lib_cache_type(o.cache, &kv_type, err));
     if (o.n_parallel > TDM__SLOTS_MAX || o.n_queue > TDM__QUEUE_MAX)
         TDM_FAIL(err, TDM_ERR_INVAL, "n_parallel is %zu and n_queue %zu, the limits are %d and %d", o.n_parallel,
                  o.n_queue, TDM__SLOTS_MAX, TDM__QUEUE_MAX);
@@ -111,6 +114,7 @@ static tdm_status engine_options(const tdm_serve_options *options, tdm__engine_o
                                  .n_ctx = o.n_context,
                                  .n_slots = o.n_parallel,
                                  .n_queue = o.n_queue,
+                                 .kv_type = kv_type,
                                  .memory_bytes_max = o.memory_bytes_max,
                                  .prefix = {.dir = o.prefix_dir, .bytes_max = o.prefix_bytes_max}};
     return TDM_OK;

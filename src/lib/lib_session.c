@@ -28,8 +28,8 @@ void tdm_session_options_default(tdm_session_options *o, size_t struct_size)
 
 static tdm_status build(tdm_session *s, const tdm_session_options *o, tdm_error *err)
 {
-    const tdm__session_options so = {
-        .n_threads = (int)o->n_threads, .isa_max = tdm__cpu_isa(), .n_ctx = s->n_context};
+    tdm__session_options so = {.n_threads = (int)o->n_threads, .isa_max = tdm__cpu_isa(), .n_ctx = s->n_context};
+    TDM_TRY(tdm__lib_cache_type(o->cache, &so.kv_type, err));
     TDM_TRY(tdm__session_create(s->model->model, &so, &s->session, err));
     tdm__kernels_init(&s->kernels, so.isa_max);
     TDM_TRY(tdm__sampler_create(&s->kernels, s->model->model->hp.n_vocab, &s->sampler, err));

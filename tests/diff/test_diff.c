@@ -29,6 +29,7 @@ typedef struct subject {
     const tdm__model *model;
     const tdm__tokenizer *tokenizer;
     size_t n_tokens; /* of an answer */
+    tdm__kv_type kv_type;
     question questions[N_QUESTIONS];
 } subject;
 
@@ -62,8 +63,12 @@ static tdm__engine *engine_of(const subject *s, int n_threads, tdm__isa isa, siz
 {
     tdm__engine *e = NULL;
     tdm_error err = {0};
-    tdm__engine_options o = {
-        .n_threads = n_threads, .isa_max = isa, .n_ctx = TDM__TINY_CTX, .n_slots = n_slots, .n_queue = N_QUESTIONS};
+    tdm__engine_options o = {.n_threads = n_threads,
+                             .isa_max = isa,
+                             .n_ctx = TDM__TINY_CTX,
+                             .n_slots = n_slots,
+                             .n_queue = N_QUESTIONS,
+                             .kv_type = s->kv_type};
     if (tdm__engine_create(s->model, s->tokenizer, &o, &e, &err) != TDM_OK)
         fail_msg("%s", err.msg);
     return e;
@@ -163,11 +168,11 @@ static void check_subject(subject *s)
     check_resumed(s);
 }
 
-static void check_tiny(const char *arch)
+static void check_tiny(const char *arch, tdm__kv_type kv_type)
 {
     static subject s;
     tdm__tiny t = tdm__tiny_open(&(tdm__tiny_options){.arch = arch});
-    s = (subject){.model = t.model, .tokenizer = t.tokenizer, .n_tokens = ANSWER_TOKENS};
+    s = (subject){.model = t.model, .tokenizer = t.tokenizer, .n_tokens = ANSWER_TOKENS, .kv_type = kv_type};
     check_subject(&s);
     for (tdm__isa isa = TDM__ISA_SCALAR; isa < tdm__cpu_isa(); isa++)
         check_together(&s, 2, isa, 3);
@@ -178,13 +183,20 @@ static void check_tiny(const char *arch)
 static void tiny_qwen2_answers_the_same_in_any_company(void **state)
 {
     (void)state;
-    check_tiny("qwen2");
+    check_tiny("qwen2", TDM__KV_F16);
 }
 
 static void tiny_llama_answers_the_same_in_any_company(void **state)
 {
     (void)state;
-    check_tiny("llama");
+    check_tiny("llama", TDM__KV_F16);
+}
+
+static void with_a_cache_in_q8_answers_are_the_same_in_any_company(void **state)
+{
+    (void)state;
+    check_tiny("qwen2", TDM__KV_Q8);
+    check_tiny("llama", TDM__KV_Q8);
 }
 
 static void a_real_model_answers_the_same_in_any_company(void **state)
@@ -220,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiny_qwen2_answers_the_same_in_any_company),
         cmocka_unit_test(tiny_llama_answers_the_same_in_any_company),
+        cmocka_unit_test(with_a_cache_in_q8_answers_are_the_same_in_any_company),
         cmocka_unit_test(a_real_model_answers_the_same_in_any_company),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,10 +353,17 @@ static void a_model_is_served_once(void **state)
     so.n_threads = 1;
     so.memory_bytes_max = 1;
     REFUSED(tdm_runtime_serve(rt, m, &so, &err), TDM_ERR_LIMIT, "memory");
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, bytes_q8 = 0;
     so.memory_bytes_max = 0;
+    so.cache = (tdm_cache_type)-1;
+    REFUSED(tdm_runtime_serve(rt, m, &so, &err), TDM_ERR_INVAL, "cache is -1");
+    so.cache = TDM_CACHE_Q8;
+    assert_int_equal(tdm_serve_estimate(m, &so, &bytes_q8, &err), TDM_OK);
+    so.struct_size = offsetof(tdm_serve_options, cache); /* a caller of the version before */
     assert_int_equal(tdm_serve_estimate(m, &so, &bytes, &err), TDM_OK);
-    assert_true(bytes > 0);
+    so.struct_size = sizeof so;
+    assert_true(bytes_q8 > 0 && bytes > bytes_q8);
+    so.cache = TDM_CACHE_F16;
     so.memory_bytes_max = bytes;
     if (tdm_runtime_serve(rt, m, &so, &err) != TDM_OK) /* after all these */
         fail_msg("%s", err.msg);

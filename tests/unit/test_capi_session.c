@@ -222,6 +222,10 @@ static void limits_are_kept_and_change_nothing(void **state)
     o.n_context = SIZE_MAX;
     assert_int_equal(tdm_session_create(m, &o, &none, &err), TDM_ERR_LIMIT);
     o.n_context = 8;
+    o.cache = (tdm_cache_type)7;
+    assert_int_equal(tdm_session_create(m, &o, &none, &err), TDM_ERR_INVAL);
+    assert_non_null(strstr(err.msg, "cache is 7"));
+    o.cache = TDM_CACHE_Q8;
     o.n_threads = 1 << 30;
     assert_int_equal(tdm_session_create(m, &o, &none, &err), TDM_ERR_INVAL);
     assert_null(none);

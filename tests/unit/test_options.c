@@ -69,7 +69,7 @@ static void values_are_read_in_each_form(void **state)
     (void)state;
     parsed p = PARSE("--flag", "--text=a=b", "-n", "100", "--seed", "18446744073709551615", "--temp", "1.5", "file",
                      "--json", "--threads", "3", "-c", "4096", "--parallel=2", "--isa", "scalar",
-                     "--prefix", "public");
+                     "--prefix", "public", "--kv=q8");
     assert_true(p.go_on && p.flag && p.common.json && !p.common.quiet);
     assert_string_equal(p.text, "a=b");
     assert_int_equal(p.count, 100);
@@ -79,6 +79,7 @@ static void values_are_read_in_each_form(void **state)
     assert_int_equal(p.common.n_parallel, 2);
     assert_int_equal(p.common.isa_max, TDM__ISA_SCALAR);
     assert_int_equal(p.common.prefix_scope, TDM__PREFIX_PUBLIC);
+    assert_int_equal(p.common.kv_type, TDM__KV_Q8);
     assert_int_equal(p.n_args, 1);
     assert_string_equal(p.args[0], "file");
     assert_string_equal(p.said, "");
@@ -90,6 +91,7 @@ static void absent_options_keep_their_defaults(void **state)
     parsed p = PARSE("-");
     assert_true(p.go_on && !p.flag && !p.text && p.count == 7 && p.real == 0.5);
     assert_int_equal(p.common.isa_max, tdm__cpu_isa());
+    assert_int_equal(p.common.kv_type, TDM__KV_F16);
     assert_string_equal(p.args[0], "-"); /* standard input is an argument */
     assert_string_equal(p.common.home.state, "/h/state");
     assert_string_equal(p.common.home.cache, "/h/cache");
@@ -149,6 +151,8 @@ static void wrong_calls_are_refused_in_one_line(void **state)
         {{"test", "--temp", "1,5"}, "--temp is 1,5, a number"},
         {{"test", "--prefix", "some"}, "--prefix is some, one of all, public, off is needed"},
         {{"test", "--isa", "sse"}, "--isa is sse, one of scalar, avx2, avx512, vnni is needed"},
+        {{"test", "--kv", "q4"}, "--kv is q4, one of f16, q8 is needed"},
+        {{"test", "--kv="}, "--kv is , one of f16, q8 is needed"},
         {{"test", "--threads", "0"}, "--threads is 0, a whole number from 1 to 1024 is needed"},
         {{"test", "--home", ""}, "--home is empty, a folder is needed"},
         {{"test", "a", "b", "c", "d"}, "d is one argument too many, at most 3 are taken"},

@@ -116,12 +116,14 @@ static void forget_all(void)
 }
 
 /* One thread for most: a team that spins beside other programs costs more time than all there is to compute. */
+static tdm__kv_type kv_type;
+
 static tdm__engine *engine_with(int n_threads, size_t n_slots, size_t n_queue)
 {
     tdm__engine *e = NULL;
     tdm_error err = {0};
     tdm__engine_options o = {
-        .n_threads = n_threads, .isa_max = tdm__cpu_isa(), .n_slots = n_slots, .n_queue = n_queue};
+        .n_threads = n_threads, .isa_max = tdm__cpu_isa(), .n_slots = n_slots, .n_queue = n_queue, .kv_type = kv_type};
     if (tdm__engine_create(tiny.model, tiny.tokenizer, &o, &e, &err) != TDM_OK)
         fail_msg("%s", err.msg);
     forget_all();
@@ -154,7 +156,8 @@ static tdm__job_params params_of(size_t i, const char *app, size_t n_prompt, siz
 static void assert_as_alone(const told *t, const tdm__job_params *p)
 {
     tdm__engine *e = NULL;
-    tdm__engine_options o = {.n_threads = 1, .isa_max = tdm__cpu_isa(), .n_slots = 1, .no_drafts = true};
+    tdm__engine_options o = {
+        .n_threads = 1, .isa_max = tdm__cpu_isa(), .n_slots = 1, .no_drafts = true, .kv_type = kv_type};
     assert_int_equal(tdm__engine_create(tiny.model, tiny.tokenizer, &o, &e, NULL), TDM_OK);
     alone.answer.on_event = NULL;
     assert_int_equal(tdm__answer_start(&alone.answer, e, p, NULL), TDM_OK);
@@ -549,6 +552,23 @@ static void the_estimate_counts_the_jobs_too(void **state)
     assert_int_equal(tdm__engine_create(tiny.model, tiny.tokenizer, &o, &e, NULL), TDM_ERR_LIMIT);
 }
 
+/* tiny: layers x (keys and values) x KV heads x head size numbers a position, a half of scale for each run. */
+static void the_estimate_counts_the_cache_in_its_type(void **state)
+{
+    (void)state;
+    const tdm__hparams *hp = &tiny.model->hp;
+    const size_t heads = 2 * hp->n_layers * hp->n_kv_heads, n_runs = (hp->head_dim + 31) / 32;
+    const size_t beside = hp->n_layers * sizeof(tdm__kv_layer) + 64;
+    tdm__engine_memory f16 = {0}, q8 = {0};
+    tdm__engine_options o = {.n_threads = 1, .n_slots = 3};
+    assert_int_equal(tdm__engine_estimate(tiny.model, &o, &f16, NULL), TDM_OK);
+    o.kv_type = TDM__KV_Q8;
+    assert_int_equal(tdm__engine_estimate(tiny.model, &o, &q8, NULL), TDM_OK);
+    assert_int_equal(f16.kv_bytes, 3 * (TDM__TINY_CTX * heads * hp->head_dim * 2 + beside));
+    assert_int_equal(q8.kv_bytes, 3 * (TDM__TINY_CTX * heads * (hp->head_dim + 2 * n_runs) + beside));
+    assert_int_equal(f16.scratch_bytes, q8.scratch_bytes);
+}
+
 /* ---- any mix ---- */
 
 enum { N_STEMS = 4, N_JOBS = 24, STEM_MAX = 150 };
@@ -639,8 +659,10 @@ static void any_mix_gives_what_each_job_gives_alone(void **state)
     for (uint64_t i = 0; i < n; i++) {
         if (rounds)
             print_message("seed %llu\n", (unsigned long long)(seed + i));
+        kv_type = (tdm__kv_type)((seed + i) % TDM__KV_N_TYPES);
         run_any_mix(seed + i, &sum);
     }
+    kv_type = TDM__KV_F16;
     print_message("%llu rounds from seed %llu: %llu evictions, %llu rows reused\n", (unsigned long long)n,
                   (unsigned long long)seed, (unsigned long long)sum.n_evictions,
                   (unsigned long long)sum.n_rows_reused);
@@ -665,6 +687,7 @@ int main(void)
         cmocka_unit_test(a_pause_between_two_tokens_is_told),
         cmocka_unit_test(wrong_apps_and_priorities_are_refused),
         cmocka_unit_test(the_estimate_counts_the_jobs_too),
+        cmocka_unit_test(the_estimate_counts_the_cache_in_its_type),
         cmocka_unit_test(any_mix_gives_what_each_job_gives_alone),
     };
     return cmocka_run_group_tests(tests, open_tiny, close_tiny);
