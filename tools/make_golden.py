@@ -2,7 +2,8 @@
 """Golden logits: what transformers computes in float32 from the same GGUF, as slices for the tests and as a measure.
 
     make_golden.py slices  MODEL.gguf...              writes tests/golden/logits/NAME.json
-    make_golden.py measure MODEL.gguf... [--peer DIR] prints KL divergence and same-top rate of build/tandem (and of
+    make_golden.py measure MODEL.gguf... [--peer DIR] [--kv q8]
+                                                      prints KL divergence and same-top rate of build/tandem (and of
                                                       the peer's llama-perplexity, on the same tokens) against it
 
 The oracle dequantises every weight of the file to float32 and knows nothing of our kernels. Run by ./dev golden,
@@ -124,7 +125,7 @@ def measure_peer(peer, model, all_ids, references, folder):
     return float(kl.group(1)), float(top.group(1))
 
 
-def measure(path, tandem, peer):
+def measure(path, tandem, peer, kv):
     model = load(path)
     all_ids, references, kls, tops = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +133,7 @@ def measure(path, tandem, peer):
             ids = ids_of(tandem, path, text, CONTEXT)
             reference = log_probs(model, ids)
             dump = os.path.join(folder, "logits")
-            subprocess.run([tandem, "perplexity", "-m", path, "-f", text, "-c", str(CONTEXT),
+            subprocess.run([tandem, "perplexity", "-m", path, "-f", text, "-c", str(CONTEXT), "--kv", kv,
                             "--logits", dump, "--quiet"], check=True, stdout=subprocess.DEVNULL)
             kl, top = compare(reference, read_logits(dump, reference.shape[1]))
             os.unlink(dump)
@@ -156,12 +157,13 @@ def main():
     parser.add_argument("models", nargs="+")
     parser.add_argument("--tandem", default=str(ROOT / "build" / "tandem"), help="the program that is measured")
     parser.add_argument("--peer", help="folder with llama-perplexity")
+    parser.add_argument("--kv", default="f16", choices=["f16", "q8"], help="type of the cache that is measured")
     args = parser.parse_args()
     for path in args.models:
         if args.what == "slices":
             write_slices(path, args.tandem)
         else:
-            measure(path, args.tandem, args.peer)
+            measure(path, args.tandem, args.peer, args.kv)
 
 
 if __name__ == "__main__":

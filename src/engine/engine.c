@@ -80,9 +80,10 @@ static tdm_status check_memory(const tdm__model *m, const tdm__engine_options *o
     if (!tdm__add_u64(need.kv_bytes, beside, &sum) || sum > have)
         TDM_FAIL(err, TDM_ERR_LIMIT,
                  "%zu sequences of %zu positions need %.1f MiB of memory (%.1f of them caches), %.1f MiB may be taken: "
-                 "lower -c or --parallel",
+                 "lower -c or --parallel%s",
                  o->n_slots, o->n_ctx, (double)need.kv_bytes / 1048576 + (double)beside / 1048576,
-                 (double)need.kv_bytes / 1048576, (double)have / 1048576);
+                 (double)need.kv_bytes / 1048576, (double)have / 1048576,
+                 o->kv_type == TDM__KV_F16 ? ", or take --kv q8" : "");
     return TDM_OK;
 }
 

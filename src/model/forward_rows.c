@@ -65,6 +65,31 @@ static void quantize_rows(void *ctx, int member, int n_members)
     tdm__acts_quantize(p->f->kernels, &p->acts, begin, end);
 }
 
+/* Whether pair i of a head turns by less than one radian over all positions that the model was trained for. */
+static bool pair_stands(const tdm__pass *p, size_t i)
+{
+    return p->f->frequencies[i] * (double)p->f->model->hp.n_ctx_train <= 1.0;
+}
+
+/* Adding one vector to all keys of a head changes no softmax. Some models have biases of keys that are a hundred times
+ * what the keys tell, in pairs that hardly turn (Qwen 2.5: 145 in the first layer, decision 026); q8 would spend its
+ * steps on them. So they are taken away again: a key gets nearer to zero by that at every position. */
+static void take_common_away(const tdm__pass *p, const float *bias, float *k)
+{
+    const tdm__hparams *hp = &p->f->model->hp;
+    const bool is_neox = p->f->model->family->rope == TDM__ROPE_NEOX;
+    for (size_t h = 0; h < hp->n_kv_heads; h++, k += hp->head_dim, bias += hp->head_dim) {
+        for (size_t i = 0; i < hp->n_rot / 2; i++)
+            if (pair_stands(p, i)) {
+                size_t first = is_neox ? i : 2 * i, second = is_neox ? i + hp->n_rot / 2 : 2 * i + 1;
+                k[first] -= bias[first];
+                k[second] -= bias[second];
+            }
+        for (size_t d = hp->n_rot; d < hp->head_dim; d++)
+            k[d] -= bias[d];
+    }
+}
+
 static void store_rows(void *ctx, int member, int n_members)
 {
     const tdm__pass *p = ctx;
@@ -72,6 +97,7 @@ static void store_rows(void *ctx, int member, int n_members)
     const tdm__hparams *hp = &m->hp;
     const tdm__kernels *kn = p->f->kernels;
     const tdm__attention_shape shape = tdm__forward_shape(hp);
+    const float *k_bias = m->layers[p->i_layer].k_bias;
     size_t begin, end, n_q = hp->n_heads * hp->head_dim, n_kv = hp->n_kv_heads * hp->head_dim;
     tdm__team_range(p->n, member, n_members, &begin, &end);
     for (size_t r = begin; r < end; r++) {
@@ -85,6 +111,8 @@ static void store_rows(void *ctx, int member, int n_members)
             kn->rope_norm(k, hp->n_kv_heads, hp->head_dim, hp->n_rot, cos, sin);
         }
         tdm__kv_layer *kv = &p->rows[r].kv->layers[p->i_layer];
+        if (kv->type == TDM__KV_Q8 && k_bias)
+            take_common_away(p, k_bias, k);
         tdm__kv_store(kn, &shape, kv, p->rows[r].pos, k, p->f->v + r * n_kv);
         p->f->queries[r] =
             (tdm__attention_row){.q = q, .out = p->f->mixed + r * n_q, .kv = kv, .pos = p->rows[r].pos};
