@@ -64,6 +64,10 @@ typedef struct tdm_request {
     const char *app;              /* who asks, at most 64 bytes of UTF-8 without control characters: apps share the
                                      model fairly; NULL: the device itself */
     bool is_background;           /* nobody waits: runs only while no foreground answer does */
+    bool no_draft;                /* the text is the same, it takes longer */
+    const char *prediction;       /* UTF-8, what the answer will mostly repeat, from its beginning on: it comes sooner
+                                     and is the same; at most TDM_MESSAGES_BYTES_MAX; NULL: unknown */
+    size_t prediction_len;        /* 0: up to the NUL */
 } tdm_request;
 
 /* Sets struct_size and zeros all else. struct_size is sizeof(tdm_request) of the caller. NULL-safe. */

@@ -63,12 +63,17 @@ static tdm_status translate(const tdm_request *r, tdm__chat_request *q, tdm_erro
                              .max_tokens = r->max_tokens,
                              .n_top_logprobs = -1,
                              .feature = "chat",
+                             .no_draft = r->no_draft,
                              .priority = r->is_background ? TDM__BACKGROUND : TDM__FOREGROUND};
     if (q->n > TDM_CANDIDATES_MAX)
         TDM_FAIL(err, TDM_ERR_INVAL, "n_candidates is %zu, %d are the most", q->n, TDM_CANDIDATES_MAX);
     TDM_TRY(tdm__lib_app(r->app, &q->app, err));
     TDM_TRY(tdm__lib_language(r->language, &q->language, err));
     TDM_TRY(tdm__lib_sampling(r->sampling, &q->sampling, err));
+    TDM_TRY(tdm__lib_text(r->prediction, r->prediction_len, "the prediction", &q->prediction, err));
+    if (q->prediction.len > TDM_MESSAGES_BYTES_MAX)
+        TDM_FAIL(err, TDM_ERR_LIMIT, "the prediction has %zu bytes, %d are the most", q->prediction.len,
+                 TDM_MESSAGES_BYTES_MAX);
     return take_stops(r, q, err);
 }
 

@@ -129,6 +129,25 @@ static void candidates_are_told_apart(void **state)
     tdm_runtime_destroy(&rt);
 }
 
+static void a_prediction_changes_nothing(void **state)
+{
+    (void)state;
+    tdm_runtime *rt = capi_world_runtime(&world, "prediction", world.qwen, 1);
+    char *plain = capi_answer(rt, "hello", 24);
+    for (int i = 0; i < 3; i++) {
+        watch w = {0};
+        capi_question q;
+        tdm_error err = {0};
+        capi_question_init(&q, "hello", 24);
+        q.request.prediction = i == 0 ? plain : "something else";
+        q.request.no_draft = i == 2;
+        assert_int_equal(tdm_generate(rt, &q.request, &err, on_event, &w), TDM_OK);
+        assert_string_equal(w.text, plain);
+    }
+    free(plain);
+    tdm_runtime_destroy(&rt);
+}
+
 static void a_stop_string_ends_the_answer_before_it(void **state)
 {
     (void)state;
@@ -412,6 +431,7 @@ int main(void)
         cmocka_unit_test_teardown(decision_comes_first_then_text_then_one_end, nothing_is_left),
         cmocka_unit_test_teardown(push_gives_what_pull_gives, nothing_is_left),
         cmocka_unit_test_teardown(candidates_are_told_apart, nothing_is_left),
+        cmocka_unit_test_teardown(a_prediction_changes_nothing, nothing_is_left),
         cmocka_unit_test_teardown(a_stop_string_ends_the_answer_before_it, nothing_is_left),
         cmocka_unit_test_teardown(a_callback_that_stops_is_a_clean_end, nothing_is_left),
         cmocka_unit_test_teardown(another_thread_may_cancel, nothing_is_left),

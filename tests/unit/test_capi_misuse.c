@@ -230,6 +230,9 @@ static void a_request_says_what_is_wrong_with_it(void **state)
     q.request.language = "fr";
     REFUSED(tdm_gen_start(rt, &q.request, &g, &err), TDM_ERR_INVAL, "language");
     capi_question_init(&q, "hello", 4);
+    q.request.prediction = "\xff";
+    REFUSED(tdm_gen_start(rt, &q.request, &g, &err), TDM_ERR_INVAL, "the prediction is no UTF-8");
+    capi_question_init(&q, "hello", 4);
     q.request.stops = stops;
     q.request.n_stops = 1;
     REFUSED(tdm_gen_start(rt, &q.request, &g, &err), TDM_ERR_INVAL, "has 299 bytes");
