@@ -86,16 +86,21 @@ static size_t draft_group(size_t n_drafted)
     return group;
 }
 
+static bool is_old(const tdm__pace *p, uint64_t measured_at)
+{
+    return p->n_turns - measured_at >= TDM__PACE_DRAFT_REFRESH;
+}
+
 static bool knows_drafts(const tdm__pace *p, size_t group)
 {
-    return p->draft_measured_at[group] > 0 && p->n_turns - p->draft_measured_at[group] < TDM__PACE_DRAFT_REFRESH;
+    return p->draft_measured_at[group] > 0 && !is_old(p, p->draft_measured_at[group]);
 }
 
 /* A row of an unknown group is taken to cost what one does in the next smaller group that is known. */
 uint64_t tdm__pace_draft_turn_ns(const tdm__pace *p, size_t n_streams, size_t n_drafted)
 {
     assert(n_streams <= TDM__SLOTS_MAX);
-    if (p->n_measured[n_streams] < MEASURED_ENOUGH)
+    if (p->n_measured[n_streams] < MEASURED_ENOUGH || is_old(p, p->measured_at[n_streams]))
         return 0;
     const uint64_t decode_ns = p->decode_ns[n_streams];
     uint64_t row_ns = decode_ns / DRAFT_ROWS_A_TURN;

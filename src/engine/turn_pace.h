@@ -21,7 +21,8 @@ enum {
     TDM__PACE_ROWS_MIN = 4,        /* prompts advance, whatever the clock said */
     TDM__PACE_LIMIT_PERCENT = 140, /* of a turn without prompts: below 200, with room for what was not foreseen */
     TDM__PACE_REFRESH = 16,        /* turns; then a turn without prompts is measured again */
-    TDM__PACE_DRAFT_REFRESH = 64,  /* turns; then what drafts of some length cost may be tried again */
+    TDM__PACE_DRAFT_REFRESH = 64,  /* turns; then a turn without drafts is measured again, as contexts grow, and what
+                                      drafts of some length cost may be tried again */
     TDM__PACE_DRAFT_GROUPS = 6,    /* of numbers of drafted rows: 1, 2, to 4, to 8, to 16, more */
 };
 

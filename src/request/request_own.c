@@ -3,6 +3,7 @@
  * All candidates of a generation end before anything is done with the whole: one that fails or is stopped takes the
  * others with it. An answer out of a file that changed under it is none.
  */
+#include "base/checked.h"
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/heap.h"
@@ -207,14 +208,18 @@ tdm_status tdm__request_generate(tdm__request *r, const tdm__job_params *params,
     return s;
 }
 
-/* Without its tokens an answer only takes longer: a text that has none, or too many, is no error. */
+enum { BYTES_A_TOKEN = 16 };
+
+/* Without its tokens an answer only takes longer: a text that has none is no error, and of a long one only as much is
+ * read as the context may hold; where that cuts a character there is one wrong guess. */
 tdm_status tdm__request_generate_like(tdm__request *r, const tdm__job_params *params, tdm__str source, size_t n,
                                       tdm_error *err)
 {
     const tdm__tokenizer *t = r->service->tokenizer;
     tdm__job_params p = *params;
     int32_t *ids = NULL;
-    if (p.drafting != TDM__DRAFTING_OFF && source.len > 0 && source.len <= TDM__TOKENIZER_TEXT_MAX) {
+    source.len = tdm__min_size(source.len, BYTES_A_TOKEN * tdm__engine_n_ctx(r->service->engine));
+    if (p.drafting != TDM__DRAFTING_OFF && source.len > 0) {
         const size_t cap = tdm__tokenizer_ids_max(t, source.len);
         ids = cap < SIZE_MAX / sizeof *ids ? tdm__malloc(cap * sizeof *ids) : NULL;
         size_t n_ids;

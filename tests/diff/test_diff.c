@@ -116,6 +116,31 @@ static void check_together(const subject *s, int n_threads, tdm__isa isa, size_t
     tdm__engine_destroy(e);
 }
 
+/* All at once, with drafts that are mostly right: each question's answer, every fifth token another one. */
+static void check_drafted(const subject *s, int n_threads, size_t n_slots)
+{
+    static int32_t sources[N_QUESTIONS][ANSWER_TOKENS];
+    size_t n_accepted = 0;
+    tdm__engine *e = engine_of(s, n_threads, tdm__cpu_isa(), n_slots);
+    for (size_t i = 0; i < N_QUESTIONS; i++) {
+        question q = s->questions[i];
+        for (size_t k = 0; k < s->n_tokens; k++)
+            sources[i][k] = k % 5 == 4 ? 1 : want[i].ids[k];
+        q.params.drafting = TDM__DRAFTING_ALWAYS;
+        q.params.draft_source = sources[i];
+        q.params.n_draft_source = s->n_tokens;
+        start(&got[i], e, &q);
+    }
+    for (size_t i = 0; i < N_QUESTIONS; i++) {
+        tdm__answer_wait(&got[i]);
+        n_accepted += got[i].timings.n_draft_accepted;
+    }
+    for (size_t i = 0; i < N_QUESTIONS; i++)
+        assert_same(&got[i], &want[i]);
+    assert_true(n_accepted > 0);
+    tdm__engine_destroy(e);
+}
+
 /* Each question again after parts of it, so that the cache is continued at all kinds of places. */
 static void check_resumed(const subject *s)
 {
@@ -165,6 +190,8 @@ static void check_subject(subject *s)
     check_together(s, 1, tdm__cpu_isa(), 1);
     check_together(s, 1, tdm__cpu_isa(), N_QUESTIONS);
     check_together(s, 3, tdm__cpu_isa(), 4);
+    check_drafted(s, 2, 1);
+    check_drafted(s, 1, 4);
     check_resumed(s);
 }
 
@@ -222,6 +249,7 @@ static void a_real_model_answers_the_same_in_any_company(void **state)
     ask(&s);
     answer_alone(&s);
     check_together(&s, 2, tdm__cpu_isa(), 4);
+    check_drafted(&s, 2, 1);
     check_among_cancels(&s, 4);
     tdm__tokenizer_destroy(t);
     tdm__model_close(m);

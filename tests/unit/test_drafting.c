@@ -79,11 +79,17 @@ static void on_told(tdm__answer *a, const tdm__job_event *ev)
     note(t, &ev->timings.n_generated, sizeof ev->timings.n_generated);
 }
 
+static tdm__kv_type kv_type;
+
 static tdm__engine *engine_of(const tdm__tiny *t, size_t n_slots, size_t n_queue)
 {
     tdm__engine *e = NULL;
     tdm_error err = {0};
-    tdm__engine_options o = {.n_threads = 1, .isa_max = tdm__cpu_isa(), .n_slots = n_slots, .n_queue = n_queue};
+    tdm__engine_options o = {.n_threads = 1,
+                             .isa_max = tdm__cpu_isa(),
+                             .n_slots = n_slots,
+                             .n_queue = n_queue,
+                             .kv_type = kv_type};
     if (tdm__engine_create(t->model, t->tokenizer, &o, &e, &err) != TDM_OK)
         fail_msg("%s", err.msg);
     return e;
@@ -212,6 +218,7 @@ static void drafts_change_no_event(void **state)
     char stop[16];
     for (size_t round = 0; round < 60; round++) {
         const tdm__tiny *tiny = &tinies[round % 2];
+        kv_type = round % 3 == 2 ? TDM__KV_Q8 : TDM__KV_F16;
         tdm__job_params p = params_of(0, &x);
         run_plain(tiny, &p, &plain);
         if (draw(&x, 3) == 0 && plain.answer.n_text > 8) {
@@ -233,6 +240,7 @@ static void drafts_change_no_event(void **state)
         }
         tdm__engine_destroy(e);
     }
+    kv_type = TDM__KV_F16;
     print_message("%zu drafted tokens right, %zu wrong; %zu stops, %zu lengths\n", n_right, n_wrong, n_stops,
                   n_lengths);
     assert_true(n_right > 1000 && n_wrong > 1000 && n_stops > 5 && n_lengths > 5);
@@ -313,6 +321,7 @@ static void in_company_drafts_change_nothing(void **state)
     for (uint64_t seed = 1; seed <= 12; seed++) {
         uint64_t x = seed;
         const tdm__tiny *tiny = &tinies[seed % 2];
+        kv_type = seed % 4 == 3 ? TDM__KV_Q8 : TDM__KV_F16;
         for (size_t i = 0; i < N_MIX; i++) {
             p[i] = params_of(i, &x);
             if (i > 0 && draw(&x, 3) == 0)
@@ -342,6 +351,7 @@ static void in_company_drafts_change_nothing(void **state)
         for (size_t i = 0; i < N_MIX; i++)
             assert_same(&gots[i], &wants[i]);
     }
+    kv_type = TDM__KV_F16;
     print_message("%zu drafted tokens right, %llu evictions\n", n_accepted, (unsigned long long)n_evictions);
     assert_true(n_accepted > 100 && n_evictions > 0);
 }

@@ -161,8 +161,125 @@ static void what_drafts_cost_is_learnt_by_their_number_and_forgotten(void **stat
     for (int i = 0; i < TDM__PACE_DRAFT_REFRESH; i++)
         tdm__pace_learn(&p, 1, 0, 160000);
     assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 16), 160000 + 16 * 10000); /* tried again */
+    for (int i = 0; i < TDM__PACE_DRAFT_REFRESH; i++)
+        tdm__pace_learn_drafts(&p, 1, 4, 165000);
+    assert_int_equal(tdm__pace_draft_turn_ns(&p, 1, 4), 0); /* a turn without is to be measured again */
+    tdm__pace_learn(&p, 1, 0, 160000);
+    assert_true(tdm__pace_draft_turn_ns(&p, 1, 4) > 0);
     tdm__pace_learn_drafts(&p, 1, 8, 100000); /* shorter than one without: that was disturbed */
     assert_int_equal(p.decode_ns[1], 100000);
+}
+
+/* ---- how much is drafted ---- */
+
+enum { N_DRAFTING = 3, SOURCE = 100 };
+
+static const float sure = 30, unsure = 0.5f; /* right guesses for a wrong one */
+static int32_t source_ids[SOURCE], history_ids[SOURCE];
+
+static tdm__str some_piece(const void *tokenizer, int32_t id)
+{
+    (void)tokenizer;
+    (void)id;
+    return TDM_STR(" x");
+}
+
+/* An engine of which only the choice of drafts is real: streams whose guesses are right with such odds. */
+static tdm__engine *drafting_engine(size_t n_streams, float odds, tdm__wants wants)
+{
+    static tdm__engine e;
+    static tdm__slot slots[N_DRAFTING];
+    static tdm__job drafting_jobs[N_DRAFTING];
+    e = (tdm__engine){.n_slots = N_DRAFTING,
+                      .n_ctx = 4096,
+                      .slots = slots,
+                      .n_draft_rows = TDM__DRAFT_ROWS_MAX,
+                      .n_draft_logits = TDM__DRAFT_LOGITS_MAX};
+    for (size_t i = 0; i < N_DRAFTING; i++) {
+        slots[i] = (tdm__slot){.tokens = history_ids, .n_tokens = 10, .n_done = 9};
+        slots[i].job = i < n_streams ? &drafting_jobs[i] : NULL;
+        drafting_jobs[i].drafting = TDM__DRAFTING_AUTO;
+        drafting_jobs[i].wants = wants;
+        drafting_jobs[i].max_tokens = 1000;
+        drafting_jobs[i].priority = TDM__FOREGROUND;
+        drafting_jobs[i].timings.n_generated = 1;
+        tdm__drafter *d = &drafting_jobs[i].drafter;
+        tdm__drafter_init(d, source_ids, SOURCE, some_piece, NULL);
+        for (size_t mood = 0; mood < TDM__N_DRAFT_MOODS; mood++) {
+            d->n_wrong[mood] = 40 / (1 + odds);
+            d->n_right[mood] = 40 - d->n_wrong[mood];
+        }
+    }
+    return &e;
+}
+
+/* A turn takes what the slower of both takes: reading the weights, or computing the rows. */
+static void learn_machine(tdm__pace *p, size_t n_streams, uint64_t pass_ns, uint64_t row_ns)
+{
+    for (int i = 0; i < 2; i++)
+        tdm__pace_learn(p, n_streams, 0, pass_ns);
+    for (size_t n = 1; n <= TDM__DRAFT_ROWS_MAX; n *= 2) {
+        const uint64_t rows_ns = (n_streams + n) * row_ns;
+        tdm__pace_learn_drafts(p, n_streams, n, rows_ns > pass_ns ? rows_ns : pass_ns);
+    }
+}
+
+static size_t n_drafted(tdm__engine *e, size_t n_streams)
+{
+    size_t n = 0;
+    tdm__slots_choose_drafts(e, n_streams);
+    for (size_t i = 0; i < N_DRAFTING; i++)
+        n += e->slots[i].n_drafted;
+    return n;
+}
+
+static void rows_are_drafted_while_they_bring_more_than_they_cost(void **state)
+{
+    (void)state;
+    tdm__engine *e = drafting_engine(1, sure, TDM__WANTS_BEST);
+    assert_int_equal(n_drafted(e, 1), 0); /* what a turn takes is not known */
+    learn_machine(&e->pace, 1, 10000, 1000);
+    assert_in_range(n_drafted(e, 1), 7, 16); /* about as many as are free */
+    e = drafting_engine(1, sure, TDM__WANTS_BEST);
+    learn_machine(&e->pace, 1, 10000, 100);
+    assert_int_equal(n_drafted(e, 1), TDM__DRAFT_ROWS_MAX); /* all are */
+    e = drafting_engine(1, sure, TDM__WANTS_BEST);
+    learn_machine(&e->pace, 1, 10000, 10000);
+    assert_int_equal(n_drafted(e, 1), 0); /* a row takes as long as a turn */
+    e = drafting_engine(1, unsure, TDM__WANTS_BEST);
+    learn_machine(&e->pace, 1, 10000, 1000);
+    assert_in_range(n_drafted(e, 1), 1, 8);
+    e = drafting_engine(1, 0.02f, TDM__WANTS_BEST);
+    learn_machine(&e->pace, 1, 10000, 5200);
+    assert_int_equal(n_drafted(e, 1), 0); /* seldom right, and not free */
+}
+
+static void drafts_end_where_the_answer_must(void **state)
+{
+    (void)state;
+    tdm__engine *e = drafting_engine(1, sure, TDM__WANTS_BEST);
+    learn_machine(&e->pace, 1, 10000, 100);
+    e->slots[0].job->max_tokens = 5; /* one is there: a turn with three drafts gives four more */
+    assert_int_equal(n_drafted(e, 1), 3);
+    e = drafting_engine(1, sure, TDM__WANTS_BEST);
+    learn_machine(&e->pace, 1, 10000, 100);
+    e->n_ctx = 12;
+    assert_int_equal(n_drafted(e, 1), 1);
+    e = drafting_engine(1, sure, TDM__WANTS_LOGITS);
+    learn_machine(&e->pace, 1, 10000, 100);
+    assert_int_equal(n_drafted(e, 1), TDM__DRAFT_LOGITS_MAX); /* what memory there is for */
+}
+
+static void beside_streams_drafts_keep_to_the_limit(void **state)
+{
+    (void)state;
+    tdm__engine *e = drafting_engine(3, sure, TDM__WANTS_BEST);
+    e->slots[0].job->drafting = TDM__DRAFTING_OFF;
+    learn_machine(&e->pace, 3, 10000, 1000);
+    const size_t n = n_drafted(e, 3);
+    assert_int_equal(e->slots[0].n_drafted, 0);
+    assert_true(n >= 2 && e->slots[1].n_drafted > 0 && e->slots[2].n_drafted > 0);
+    assert_true(tdm__pace_draft_turn_ns(&e->pace, 3, n) * 100 <= 10000 * TDM__PACE_LIMIT_PERCENT);
 }
 
 /* ---- the fair queue ---- */
@@ -336,6 +453,9 @@ int main(void)
         cmocka_unit_test(on_any_machine_streams_and_prompts_both_advance),
         cmocka_unit_test(drafts_wait_until_a_turn_without_them_is_known),
         cmocka_unit_test(what_drafts_cost_is_learnt_by_their_number_and_forgotten),
+        cmocka_unit_test(rows_are_drafted_while_they_bring_more_than_they_cost),
+        cmocka_unit_test(drafts_end_where_the_answer_must),
+        cmocka_unit_test(beside_streams_drafts_keep_to_the_limit),
         cmocka_unit_test(the_app_with_least_service_goes_first_and_its_jobs_in_order),
         cmocka_unit_test(rows_that_are_about_to_be_taken_count),
         cmocka_unit_test(idleness_is_not_saved_up),
