@@ -21,11 +21,11 @@ static const char *const route_names[TDM__N_ROUTES] = {"other", "chat",      "mo
 
 /* What is refused often, or is worth an alarm. */
 static const char *const refusal_codes[] = {
-    "queue_full",     "app_quota_exceeded", "invalid_api_key", "owner_required", "foreign_host",
-    "foreign_origin", "not_json",           "bad_request",     "request_timeout", "invalid_json",
-    "unknown_field",  "not_built",          "not_found",       "feature_off",    "consent_needed",
-    "content_filter", "stopping",           "model_loading",   "model_failed",   "no_memory",
-    "internal_error", "context_length_exceeded"};
+    "queue_full", "app_quota_exceeded", "invalid_api_key", "owner_required", "foreign_host",
+    "foreign_origin", "not_json", "bad_request", "request_timeout", "invalid_json",
+    "unknown_field", "not_built", "not_found", "feature_off", "consent_needed",
+    "content_filter", "rules_changed", "stopping", "model_loading", "model_failed",
+    "no_memory", "internal_error", "context_length_exceeded"};
 
 enum { N_REFUSAL_CODES = sizeof refusal_codes / sizeof *refusal_codes };
 _Static_assert((int)N_REFUSAL_CODES < (int)TDM__REFUSALS_MAX, "one place is for the others");
@@ -58,15 +58,15 @@ void tdm__metrics_refused(tdm__api_metrics *m, const char *code)
     m->refusals[i]++;
 }
 
-void tdm__metrics_first_token(tdm__api_metrics *m, double seconds)
+void tdm__metrics_first_token(tdm__api_metrics *m, tdm__route_name route, double seconds)
 {
-    observe(&m->first_token, bounds_first_token, seconds, 1);
+    observe(&m->first_token[route], bounds_first_token, seconds, 1);
 }
 
-void tdm__metrics_between_tokens(tdm__api_metrics *m, double seconds, size_t n)
+void tdm__metrics_between_tokens(tdm__api_metrics *m, tdm__route_name route, double seconds, size_t n)
 {
     if (n > 0)
-        observe(&m->between_tokens, bounds_between_tokens, seconds / (double)n, n);
+        observe(&m->between_tokens[route], bounds_between_tokens, seconds / (double)n, n);
 }
 
 void tdm__metrics_queue(tdm__api_metrics *m, double seconds) { observe(&m->queue, bounds_queue, seconds, 1); }
@@ -105,6 +105,20 @@ static tdm_status put_histogram(tdm__buf *out, const char *name, const char *lab
                            h->count);
 }
 
+/* Of the routes that write tokens, whether they have yet or not. */
+static tdm_status put_by_route(tdm__buf *out, const char *name, const char *help,
+                               const tdm__histogram of[TDM__N_ROUTES], const double *bounds)
+{
+    static const tdm__route_name routes[] = {TDM__ROUTE_CHAT, TDM__ROUTE_VERB};
+    char label[48];
+    TDM_TRY(put_head(out, name, "histogram", help));
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        snprintf(label, sizeof label, "route=\"%s\"", route_names[routes[i]]);
+        TDM_TRY(put_histogram(out, name, label, &of[routes[i]], bounds));
+    }
+    return TDM_OK;
+}
+
 static tdm_status put_requests(tdm__buf *out, const tdm__api_metrics *m)
 {
     static const char duration[] = "tandem_request_duration_seconds";
@@ -132,10 +146,8 @@ static tdm_status put_tokens(tdm__buf *out, const tdm__api_metrics *m, const tdm
 {
     static const char first[] = "tandem_time_to_first_token_seconds", between[] = "tandem_inter_token_seconds",
                       gap[] = "tandem_longest_gap_seconds", queue[] = "tandem_queue_seconds";
-    TDM_TRY(put_head(out, first, "histogram", "From the whole request to the first text."));
-    TDM_TRY(put_histogram(out, first, "", &m->first_token, bounds_first_token));
-    TDM_TRY(put_head(out, between, "histogram", "Between the tokens of an answer."));
-    TDM_TRY(put_histogram(out, between, "", &m->between_tokens, bounds_between_tokens));
+    TDM_TRY(put_by_route(out, first, "From the whole request to the first text.", m->first_token, bounds_first_token));
+    TDM_TRY(put_by_route(out, between, "Between the tokens of an answer.", m->between_tokens, bounds_between_tokens));
     TDM_TRY(put_head(out, gap, "histogram", "The longest time between two tokens of an answer."));
     TDM_TRY(put_histogram(out, gap, "", &m->longest_gap, bounds_between_tokens));
     TDM_TRY(put_head(out, queue, "histogram", "From the whole request to its slot in the engine."));

@@ -35,7 +35,9 @@ typedef struct tdm__histogram {
 
 typedef struct tdm__api_metrics {
     uint64_t requests[TDM__N_ROUTES][6]; /* by status / 100 */
-    tdm__histogram durations[TDM__N_ROUTES], first_token, between_tokens, longest_gap, queue;
+    tdm__histogram durations[TDM__N_ROUTES];
+    tdm__histogram first_token[TDM__N_ROUTES], between_tokens[TDM__N_ROUTES]; /* of chats and verbs */
+    tdm__histogram longest_gap, queue;
     uint64_t refusals[TDM__REFUSALS_MAX]; /* by the table of codes in api_metrics.c; the last: any other */
     uint64_t clients_gone;               /* left before their answer was whole */
     uint64_t clients_slow;               /* given up because they did not read */
@@ -48,9 +50,9 @@ typedef struct tdm__api_metrics {
 void tdm__metrics_count(tdm__api_metrics *m, tdm__route_name route, int status, double seconds);
 void tdm__metrics_refused(tdm__api_metrics *m, const char *code); /* NULL: none of our codes */
 
-void tdm__metrics_first_token(tdm__api_metrics *m, double seconds);
-/* n tokens came together, so long after those before them. */
-void tdm__metrics_between_tokens(tdm__api_metrics *m, double seconds, size_t n);
+void tdm__metrics_first_token(tdm__api_metrics *m, tdm__route_name route, double seconds);
+/* n tokens took so long in all, counted from the one before them. */
+void tdm__metrics_between_tokens(tdm__api_metrics *m, tdm__route_name route, double seconds, size_t n);
 /* Of one answer, whose engine has measured both. */
 void tdm__metrics_queue(tdm__api_metrics *m, double seconds);
 void tdm__metrics_longest_gap(tdm__api_metrics *m, double seconds);

@@ -324,9 +324,10 @@ static void count_tokens(tdm__chat *chat, size_t n_tokens)
     if (n_tokens == 0)
         return;
     if (chat->tokens_ns == 0)
-        tdm__metrics_first_token(&chat->api->metrics, (double)(now - chat->begin_ns) / 1e9);
+        tdm__metrics_first_token(&chat->api->metrics, TDM__ROUTE_CHAT, (double)(now - chat->begin_ns) / 1e9);
     else
-        tdm__metrics_between_tokens(&chat->api->metrics, (double)(now - chat->tokens_ns) / 1e9, n_tokens);
+        tdm__metrics_between_tokens(&chat->api->metrics, TDM__ROUTE_CHAT, (double)(now - chat->tokens_ns) / 1e9,
+                                    n_tokens);
     chat->tokens_ns = now;
 }
 

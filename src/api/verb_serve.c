@@ -38,6 +38,7 @@ struct tdm__verbing {
     tdm__buf sending;         /* framed and not yet sent */
     bool decided;             /* inbox.head is there */
     bool head_sent;
+    bool has_text; /* the first has come */
 };
 
 /* ---- the end ---- */
@@ -222,12 +223,26 @@ static void answer_end(tdm__verbing *v)
         answer_result(v);
 }
 
+/* What a verb writes is released when it has passed the checks: the first text, not the first token that was drawn. */
+static void count_tokens(tdm__verbing *v, const tdm__verb_news *news)
+{
+    const tdm__job_timings *t = &v->inbox.end.timings;
+    const bool is_answer = news->is_done && v->inbox.end.end == TDM__END_ANSWERED;
+    if (!v->has_text && (news->told || is_answer)) {
+        v->has_text = true;
+        tdm__metrics_first_token(&v->api->metrics, TDM__ROUTE_VERB, (double)(tdm__clock_ns() - v->begin_ns) / 1e9);
+    }
+    if (news->is_done)
+        tdm__metrics_between_tokens(&v->api->metrics, TDM__ROUTE_VERB, t->gaps_ms / 1e3, t->n_gaps);
+}
+
 static void events_came(void *user)
 {
     tdm__verbing *v = user;
     tdm__verb_news news;
     const tdm_status s = tdm__verb_inbox_take(&v->inbox, &v->sending, &news);
     v->decided = news.decided;
+    count_tokens(v, &news);
     if (v->conn && (s != TDM_OK || news.overflowed))
         give_up(v);
     if (v->conn && news.is_done)

@@ -90,6 +90,8 @@ typedef struct tdm__job_timings {
     double prompt_ms;       /* from there to the first token */
     double decode_ms;       /* from there to the end */
     double max_gap_ms;      /* the longest time between two tokens, waits of evicted background work included */
+    size_t n_gaps;          /* between two tokens; of several jobs the sum */
+    double gaps_ms;         /* all of them together */
 } tdm__job_timings;
 
 typedef enum tdm__job_event_kind {

@@ -222,6 +222,8 @@ static void fill_times(tdm__job *j)
     j->timings.queue_ms = ms_between(j->submitted_ns, admitted);
     j->timings.prompt_ms = ms_between(admitted, first);
     j->timings.decode_ms = ms_between(first, now);
+    j->timings.n_gaps = j->timings.n_generated > 1 ? j->timings.n_generated - 1 : 0;
+    j->timings.gaps_ms = j->timings.n_gaps > 0 ? j->timings.decode_ms : 0;
 }
 
 void tdm__job_emit_done(tdm__job *j, tdm__finish finish, const tdm_error *error)

@@ -70,6 +70,8 @@ static void add_timings(tdm__request *r)
         group.prompt_ms = longer(group.prompt_ms, t->prompt_ms);
         group.decode_ms = longer(group.decode_ms, t->decode_ms);
         group.max_gap_ms = longer(group.max_gap_ms, t->max_gap_ms);
+        group.n_gaps += t->n_gaps;
+        group.gaps_ms += t->gaps_ms;
     }
     sum->n_prompt += group.n_prompt;
     sum->n_prompt_reused += group.n_prompt_reused;
@@ -80,6 +82,8 @@ static void add_timings(tdm__request *r)
     sum->prompt_ms += group.prompt_ms;
     sum->decode_ms += group.decode_ms;
     sum->max_gap_ms = longer(sum->max_gap_ms, group.max_gap_ms);
+    sum->n_gaps += group.n_gaps;
+    sum->gaps_ms += group.gaps_ms;
 }
 
 tdm__finish tdm__request_group_finish(tdm__request *r, tdm_error *err)

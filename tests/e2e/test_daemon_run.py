@@ -392,6 +392,8 @@ def test_the_official_parser_reads_the_metrics_and_they_add_up():
         before = families(d)
         for i in range(5):
             assert d.post(chat("one two three four"))[0] == 200
+        for i in range(3):
+            assert d.post({"text": "one two three"}, path="/v1/features/rewrite")[0] == 200
         d.post({}, headers={})
         d.get("/nothing")
         f = families(d)
@@ -404,9 +406,12 @@ def test_the_official_parser_reads_the_metrics_and_they_add_up():
         assert value("tandem_requests_total", route="chat", **{"class": "4xx"}) == 1
         assert value("tandem_refusals_total", code="not_found") == 1
         assert value("tandem_request_duration_seconds_count", route="chat") == 6
-        assert value("tandem_time_to_first_token_seconds_count") == 5
-        assert value("tandem_inter_token_seconds_count") == 15
-        assert 0.02 < value("tandem_inter_token_seconds_sum") < 2
+        assert value("tandem_time_to_first_token_seconds_count", route="chat") == 5
+        assert value("tandem_inter_token_seconds_count", route="chat") == 15
+        assert 0.02 < value("tandem_inter_token_seconds_sum", route="chat") < 2
+        assert value("tandem_time_to_first_token_seconds_count", route="verb") == 3
+        assert value("tandem_inter_token_seconds_count", route="verb") == 6
+        assert 0.01 < value("tandem_inter_token_seconds_sum", route="verb") < 2
         assert value("tandem_queue_seconds_count") >= 0
         assert value("tandem_slots") == 2 and value("tandem_ready") == 1 and value("tandem_running") == 0
         assert value("tandem_engine_queued", priority="background") == 0

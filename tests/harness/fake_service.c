@@ -139,6 +139,10 @@ static void deliver_word(tdm__request *r, tdm__str word)
     r->event.tokens = r->with_logprobs ? &token : NULL;
     r->event.n_tokens = r->with_logprobs ? 1 : 0;
     r->event.timings.n_generated++;
+    if (r->event.timings.n_generated > 1) {
+        r->event.timings.n_gaps++;
+        r->event.timings.gaps_ms += options.word_ms;
+    }
     r->service->status.stats.n_generated_tokens++;
     deliver(r, TDM__EVENT_TEXT);
 }
