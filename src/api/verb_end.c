@@ -5,8 +5,6 @@
 
 #include "api/api.h"
 
-enum { DEFAULT_REPLIES = 3 };
-
 static void put_sentence(const tdm__decision *d, tdm__verb_end *out)
 {
     tdm__buf text;
@@ -62,11 +60,6 @@ bool tdm__verb_end_refusal(const tdm__verb_end *end, const tdm__verb_ask *ask, t
     return true;
 }
 
-static size_t n_wanted(const tdm__verb_ask *ask)
-{
-    return ask->n > 0 ? ask->n : ask->verb == TDM__VERB_REPLY ? DEFAULT_REPLIES : 1;
-}
-
 void tdm__verb_start_refusal(const tdm__verb_ask *ask, const tdm_error *err, const tdm__service_status *s,
                              tdm__api_error *e)
 {
@@ -75,8 +68,6 @@ void tdm__verb_start_refusal(const tdm__verb_ask *ask, const tdm_error *err, con
         tdm__api_not_ready(s, e);
     else if (err->code == TDM_ERR_INVAL)
         tdm__api_refuse(e, 400, "invalid_field", param, "%s", err->msg);
-    else if (err->code == TDM_ERR_LIMIT && s->state == TDM__SERVICE_READY && n_wanted(ask) > s->stats.n_slots)
-        tdm__api_refuse(e, 400, "too_many_suggestions", "n", "%s", err->msg);
     else if (err->code == TDM_ERR_LIMIT) /* what is too long was refused when it was read */
         tdm__api_refuse(e, 400, "text_too_short", param, "%s", err->msg);
     else if (err->code == TDM_ERR_UNSUPPORTED)

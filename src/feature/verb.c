@@ -110,13 +110,17 @@ static json_t *subject_of(const tdm__verb_run *w)
     return messages;
 }
 
-/* Suggestions; of proofreading Chinese what helps to find one, no more than the engine works on at once. */
-static size_t n_candidates(tdm__service *s, const tdm__verb_run *w)
+static size_t n_suggestions(const tdm__verb_run *w)
 {
-    if (w->ask.verb == TDM__VERB_REPLY && w->ask.n == 0)
-        return TDM__VERB_REPLIES;
+    return w->ask.n > 0 ? w->ask.n : w->ask.verb == TDM__VERB_REPLY ? TDM__VERB_REPLIES : 1;
+}
+
+/* Suggestions are written in turn, each by one generation at a time; a Chinese sentence is proofread several times side
+ * by side, no more than the engine works on at once. */
+static size_t n_at_once(tdm__service *s, const tdm__verb_run *w)
+{
     if (w->ask.verb != TDM__VERB_PROOFREAD || strcmp(w->language, "zh") != 0)
-        return w->ask.n > 0 ? w->ask.n : 1;
+        return 1;
     tdm__service_status status;
     tdm__service_get_status(s, &status);
     const size_t n = status.stats.n_slots;
@@ -129,9 +133,10 @@ static tdm_status start(tdm__service *s, tdm__verb_run *w, tdm_error *err)
     json_t *subject = subject_of(w);
     if (!subject)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a verb's text");
-    w->n_places = n_candidates(s, w);
+    w->n_places = n_at_once(s, w);
     const tdm__chat_request q = {.messages = subject,
-                                 .n = w->n_places,
+                                 .n = n_suggestions(w),
+                                 .n_at_once = w->n_places,
                                  .sampling = tdm__sampling_default(),
                                  .n_top_logprobs = -1,
                                  .no_draft = w->ask.no_draft,

@@ -33,7 +33,7 @@ struct tdm__verb_run {
     tdm__arena scratch;           /* of one step of the work; the verb resets it */
     tdm__suggestion *suggestions; /* [n_suggestions], the arena's */
     size_t n_suggestions;
-    size_t n_places;     /* candidates that the request was admitted for */
+    size_t n_places;     /* generations side by side that the request was admitted for */
     unsigned told;       /* bit i: a piece of candidate i was told */
     tdm__flaw last_flaw; /* why the last attempt did not pass */
     pthread_mutex_t mutex;

@@ -17,9 +17,9 @@
 
 static tdm_status check_generation(const tdm__request *r, const tdm__generation *g, tdm_error *err)
 {
-    if (g->n < 1 || g->n > r->n_candidates)
+    if (g->n < 1 || g->n > r->n_places)
         TDM_FAIL(err, TDM_ERR_INVAL, "%zu candidates side by side, the request was admitted for 1 to %zu", g->n,
-                 r->n_candidates);
+                 r->n_places);
     if (g->n_stops > TDM__STOPS_MAX)
         TDM_FAIL(err, TDM_ERR_INVAL, "%zu stop strings, allowed are at most %d", g->n_stops, TDM__STOPS_MAX);
     return TDM_OK;

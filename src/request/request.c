@@ -174,6 +174,7 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
                         .device = s->device,
                         .messages = json_deep_copy(q->messages),
                         .n_candidates = tdm__max_size(q->n, 1),
+                        .n_places = q->n_at_once > 0 ? q->n_at_once : tdm__max_size(q->n, 1),
                         .params = {.max_tokens = q->max_tokens,
                                    .sampling = q->sampling,
                                    .n_stops = q->n_stops,
@@ -226,12 +227,12 @@ static tdm_status check_admission(tdm__service *s, const tdm__request *r, tdm_er
     tdm__service_check_model(s);
     if (needs_model && s->state != TDM__SERVICE_READY)
         return refuse_without_model(s, err);
-    if (r->n_candidates > s->n_live_max)
-        TDM_FAIL(err, TDM_ERR_LIMIT, "%zu answers at once are asked for, this device writes at most %zu",
-                 r->n_candidates, s->n_live_max);
+    if (r->n_places > s->n_live_max)
+        TDM_FAIL(err, TDM_ERR_LIMIT, "%zu answers at once are asked for, this device writes at most %zu", r->n_places,
+                 s->n_live_max);
     const bool keeps_free = r->params.priority == TDM__BACKGROUND && s->n_live > 0;
     const size_t most = s->n_live_max - (keeps_free ? s->n_foreground_only : 0);
-    if (s->n_live + r->n_candidates > most)
+    if (s->n_live + r->n_places > most)
         TDM_FAIL(err, TDM_ERR_BUSY, "%zu of %zu places for %s are taken, no more than that are running or waiting",
                  s->n_live, most, keeps_free ? "background answers" : "answers");
     return tdm__quota_enter(s->quota, r->app, tdm__clock_unix_s(), err);
@@ -257,7 +258,7 @@ static void enqueue(tdm__service *s, tdm__request *r)
     if (s->live)
         s->live->live_previous = r;
     s->live = r;
-    s->n_live += r->n_candidates;
+    s->n_live += r->n_places;
     if (s->waiting_last)
         s->waiting_last->next_waiting = r;
     else
@@ -270,7 +271,7 @@ static void enqueue(tdm__service *s, tdm__request *r)
 tdm_status tdm__request_start(tdm__service *s, const tdm__chat_request *q, tdm__event_fn fn, void *user,
                               tdm__request **out, tdm_error *err)
 {
-    assert(q->n_stops <= TDM__STOPS_MAX && q->n <= TDM__CANDIDATES_MAX);
+    assert(q->n_stops <= TDM__STOPS_MAX && q->n <= TDM__CANDIDATES_MAX && q->n_at_once <= TDM__CANDIDATES_MAX);
     tdm__request *r = NULL;
     TDM_TRY(create_request(s, q, own_state_of(s), fn, user, &r, err));
     pthread_mutex_lock(&s->mutex);

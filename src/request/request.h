@@ -107,6 +107,7 @@ typedef struct tdm__chat_request {
      * commits to and the screen reads. NULL: the messages are the prompt. */
     tdm__compose_fn compose;
     void *compose_user;
+    size_t n_at_once; /* of compose: generations side by side, for which it holds places of the service; 0: n */
 } tdm__chat_request;
 
 typedef enum tdm__request_end {

@@ -28,7 +28,7 @@ static void give_place(tdm__request *r)
 {
     tdm__service *s = r->service;
     pthread_mutex_lock(&s->mutex);
-    s->n_live -= r->n_candidates;
+    s->n_live -= r->n_places;
     pthread_mutex_unlock(&s->mutex);
     tdm__quota_leave(s->quota, r->app, r->timings.n_prompt + r->timings.n_generated, tdm__clock_unix_s());
 }

@@ -63,6 +63,7 @@ struct tdm__request {
     double prepare_ms; /* from start to the engine's queue */
     tdm__candidate candidates[TDM__CANDIDATES_MAX];
     size_t n_candidates;
+    size_t n_places; /* generations that may run side by side: so many places of the service it holds */
     bool is_stopped; /* by a term or changed rules: nothing more is told. Of the thread that writes */
     const char *rule;
     char label[TDM__LABEL_BYTES_MAX];
@@ -104,7 +105,7 @@ struct tdm__service {
     tdm__request *waiting_first, *waiting_last; /* for the prepare thread */
     size_t n_waiting;
     tdm__request *live;        /* until each has told its end */
-    size_t n_live, n_live_max; /* places, one a candidate, free just before */
+    size_t n_live, n_live_max; /* places, one a generation at once, free just before */
     size_t n_foreground_only;  /* of these: what a flood of background leaves */
     tdm__quota_ledger *quota;
 
