@@ -29,7 +29,7 @@ static tdm_status show(tdm_gen *gen, tdm_error *err)
     tdm_status s;
     while ((s = tdm_gen_next(gen, &ev, -1, err)) == TDM_OK) {
         if (ev->kind == TDM_EVENT_TEXT)
-            printf("%s", ev->text);
+            fwrite(ev->text, 1, ev->text_len, stdout);
         if (ev->kind == TDM_EVENT_DONE)
             printf("\n(%s after %zu tokens)\n", ev->end == TDM_END_CANCELLED ? "cancelled" : "finished",
                    ev->timings.n_generated);

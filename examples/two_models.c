@@ -85,7 +85,10 @@ int main(int argc, char **argv)
     if (s < 0)
         fprintf(stderr, "two_models: %s\n", err.msg);
     for (int i = 0; i < 2; i++) {
-        printf("%d: %s\n", i + 1, d[i].answer ? d[i].answer : "");
+        printf("%d: ", i + 1);
+        if (d[i].answer)
+            fwrite(d[i].answer, 1, d[i].len, stdout);
+        puts("");
         tdm_gen_destroy(&d[i].gen);
         tdm_runtime_destroy(&d[i].rt);
         free(d[i].answer);

@@ -15,13 +15,20 @@ static tdm_verb verb_of(const char *name)
     return TDM_VERB_NONE;
 }
 
+/* A model may write U+0000, which would end a string. */
+static void put(const char *text, size_t len) { fwrite(text, 1, len, stdout); }
+
 static void show(const tdm_verb_event *done)
 {
     for (size_t i = 0; i < done->n_suggestions; i++) {
         const tdm_suggestion *s = &done->suggestions[i];
-        printf("%s\n", s->text);
-        for (size_t k = 0; k < s->n_edits; k++)
-            printf("  bytes %zu to %zu become \"%s\"\n", s->edits[k].start, s->edits[k].end, s->edits[k].text);
+        put(s->text, s->text_len);
+        puts("");
+        for (size_t k = 0; k < s->n_edits; k++) {
+            printf("  bytes %zu to %zu become \"", s->edits[k].start, s->edits[k].end);
+            put(s->edits[k].text, s->edits[k].text_len);
+            puts("\"");
+        }
     }
     if (done->spine.label[0] != '\0') /* what the market wants people to see */
         printf("%s\n", done->spine.label);

@@ -9,8 +9,10 @@
  *     tdm_verb_ask_default(&ask, sizeof ask);
  *     ask.verb = TDM_VERB_PROOFREAD;
  *     ask.text = "Teh cat sat.";
- *     if (tdm_verb_once(rt, &ask, &result, &err) == TDM_OK)
- *         puts(tdm_verb_result_get(result)->suggestions[0].text);
+ *     if (tdm_verb_once(rt, &ask, &result, &err) == TDM_OK) {
+ *         const tdm_suggestion *first = &tdm_verb_result_get(result)->suggestions[0];
+ *         fwrite(first->text, 1, first->text_len, stdout);
+ *     }
  *     tdm_verb_result_destroy(&result);
  */
 #ifndef TANDEM_VERBS_H
