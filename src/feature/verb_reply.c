@@ -3,8 +3,11 @@
  * Small models asked for three replies write one three times. So each candidate has an attitude of its own (yes, no, a
  * question back, and two more that step in), which is a prompt of its own; and each must differ by its words from those
  * before. A sentence that names a number or a person of which the conversation does not know is left out: a promise to
- * pay a sum that nobody spoke of is the worst that a reply can do.
+ * pay a sum that nobody spoke of is the worst that a reply can do. So is one out of the prompt's own examples, which a
+ * small model goes back to when it finds nothing to answer.
  */
+#include <string.h>
+
 #include "base/error.h"
 #include "feature/verb_internal.h"
 #include "feature/verb_text.h"
@@ -17,6 +20,8 @@ enum {
     SENTENCES_MAX = 3,
     LIKENESS_MAX = 50,       /* per cent of words that two replies have in common */
     COPY_MIN = 50,           /* of a sentence with one of the conversation: it is only repeated */
+    EXAMPLE_MIN = 60,        /* of a sentence with one of the prompt's examples: it belongs to those */
+    EXAMPLE_WORDS_MIN = 5,   /* shorter ones anybody may say */
     CONVERSATION_LINES = 40, /* the last ones of a long chat */
 };
 
@@ -34,6 +39,7 @@ typedef struct replying {
     tdm__check_rule rule;  /* over the whole source */
     tdm__arena facts;      /* of the rule: it outlives the steps */
     tdm__buf out;
+    tdm__buf examples;     /* the conversations of the prompt */
     size_t n;
     bool is_chat;
 } replying;
@@ -50,19 +56,28 @@ static bool has_blank_to_fill(tdm__str s)
     return false;
 }
 
-/* Whether the conversation has that sentence already. */
-static tdm_status is_copied(replying *t, tdm__str sentence, bool *out, tdm_error *err)
+/* Whether text has a sentence that is so much like this one. */
+static tdm_status has_like(replying *t, tdm__str text, tdm__str sentence, int likeness_min, bool *out, tdm_error *err)
 {
     *out = false;
-    for (size_t at = 0, end; at < t->conversation.len && !*out; at = end) {
+    for (size_t at = 0, end; at < text.len && !*out; at = end) {
         int likeness;
-        end = tdm__sentence_end(t->conversation, at);
-        tdm__str said = tdm__str_sub(t->conversation, at, end);
+        end = tdm__sentence_end(text, at);
+        tdm__str said = tdm__str_sub(text, at, end);
         said = tdm__str_sub(said, tdm__speaker_len(said), said.len);
         TDM_TRY(tdm__check_likeness(said, sentence, &t->w->scratch, &likeness, err));
-        *out = likeness >= COPY_MIN;
+        *out = likeness >= likeness_min;
     }
     return TDM_OK;
+}
+
+/* Out of the conversation, which has it already, or out of the prompt's examples. */
+static tdm_status is_copied(replying *t, tdm__str sentence, bool *out, tdm_error *err)
+{
+    TDM_TRY(has_like(t, t->conversation, sentence, COPY_MIN, out, err));
+    if (*out || tdm__language_find(sentence).n_words < EXAMPLE_WORDS_MIN)
+        return TDM_OK;
+    return has_like(t, tdm__buf_str(&t->examples), sentence, EXAMPLE_MIN, out, err);
 }
 
 static tdm_status find_flaw(replying *t, tdm__str sentence, tdm__flaw *out, tdm_error *err)
@@ -186,8 +201,30 @@ static tdm_status cut_conversation(replying *t, tdm_error *err)
     return TDM_OK;
 }
 
+/* All attitudes have the same. */
+static tdm_status find_examples(replying *t, tdm_error *err)
+{
+    const tdm__prompt_fill fill = {.instruction = TDM_STR(""), .text = TDM_STR("")};
+    json_t *messages = NULL;
+    size_t n_public;
+    TDM_TRY(tdm__verb_prompt_make(TDM__VERB_REPLY, t->w->language, attitudes[t->is_chat][0], &fill, &messages,
+                                  &n_public, err));
+    tdm_status s = TDM_OK;
+    for (size_t i = 0; s == TDM_OK && i < n_public; i++) {
+        const json_t *m = json_array_get(messages, i), *content = json_object_get(m, "content");
+        if (strcmp(json_string_value(json_object_get(m, "role")), "user") != 0)
+            continue;
+        s = tdm__buf_append(&t->examples, json_string_value(content), json_string_length(content));
+        if (s == TDM_OK)
+            s = tdm__buf_append_char(&t->examples, '\n');
+    }
+    json_decref(messages);
+    return s == TDM_OK ? TDM_OK : tdm__fail(err, s, "no memory for the examples of a prompt");
+}
+
 static tdm_status reply(replying *t, size_t wanted, tdm_error *err)
 {
+    TDM_TRY(find_examples(t, err));
     TDM_TRY(cut_conversation(t, err));
     TDM_TRY(tdm__check_rule_init(&t->rule, t->w->source, &t->facts, err));
     for (size_t round = 0; round < ROUNDS; round++)
@@ -206,8 +243,10 @@ tdm_status tdm__verb_reply(tdm__verb_run *w, tdm__request *r, tdm_error *err)
     TDM_TRY(tdm__verb_reserve(w, wanted, err));
     tdm__arena_init(&t.facts, "reply's facts", TDM__VERB_SCRATCH_BYTES);
     tdm__buf_init(&t.out, TDM__GENERATED_BYTES_MAX);
+    tdm__buf_init(&t.examples, TDM__GENERATED_BYTES_MAX);
     tdm_status s = reply(&t, wanted, err);
     tdm__buf_fini(&t.out);
+    tdm__buf_fini(&t.examples);
     tdm__arena_reset(&t.facts);
     return s;
 }
