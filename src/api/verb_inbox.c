@@ -114,13 +114,12 @@ static tdm_status put_retract(tdm__verb_inbox *in, size_t candidate)
     return frame_retract(&in->frames, candidate);
 }
 
-/* An answer's document; of what is none all that was shown is taken back. */
+/* The run has taken back what it told of an answer that is none. */
 static tdm_status put_done(tdm__verb_inbox *in, const tdm__verb_event *ev)
 {
     tdm__verb_end_from(ev, &in->end);
     in->is_done = true;
-    for (size_t i = 0; in->end.end != TDM__END_ANSWERED && i < TDM__CANDIDATES_MAX; i++)
-        TDM_TRY(put_retract(in, i));
+    assert(in->end.end == TDM__END_ANSWERED || in->shown == 0);
     return in->end.end == TDM__END_ANSWERED ? put_document(&in->result, tdm__verb_result_json(ev)) : TDM_OK;
 }
 

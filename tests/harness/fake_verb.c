@@ -65,6 +65,8 @@ static void on_done(tdm__verb_run *w, tdm__event ev)
         ev.reason = w->reason;
     }
     const bool is_answer = ev.end == TDM__END_ANSWERED;
+    for (size_t i = 0; !is_answer && w->n_words > 0 && i < w->n; i++)
+        tell(w, (tdm__verb_event){.kind = TDM__VERB_RETRACT, .candidate = i}, &ev);
     tell(w,
          (tdm__verb_event){.kind = TDM__VERB_DONE,
                            .suggestions = is_answer ? suggestions : NULL,
