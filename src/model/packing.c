@@ -119,6 +119,7 @@ static tdm_status use_file(tdm__packing *p, pack_run *run, const char *dir, tdm_
         tdm__packed_digest(map->ptr, map->len, key.source);
     memcpy(p->source, key.source, sizeof p->source);
     p->has_source = true;
+    p->has_read_source = !is_noted;
     if (open_file(p, dir, &key, NULL) == TDM_OK)
         p->way = TDM__PACKING_FOUND;
     if (!is_noted)

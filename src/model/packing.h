@@ -37,6 +37,7 @@ typedef struct tdm__packing {
     tdm__map map; /* owned: the packed file; else ptr NULL */
     uint8_t source[TDM__SHA256_BYTES]; /* of the file of weights, once it was asked for a packed file */
     bool has_source;
+    bool has_read_source; /* it was made of the whole file just now, not taken from an earlier start's note */
     tdm__packing_way way;
     char note[256]; /* IN_MEMORY: why, where a file was wanted */
 } tdm__packing;

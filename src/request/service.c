@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hex.h"
 #include "os/clock.h"
 #include "os/heap.h"
 #include "os/thread.h"
@@ -173,7 +174,10 @@ static void hash_model(tdm__service *s)
     const tdm__rules_set *rules = tdm__device_acquire(s->device);
     const bool has_record = rules->rules->has_record;
     tdm__device_release(s->device, rules);
-    if (has_record)
+    const tdm__packing *p = &s->model->packing;
+    if (has_record && p->has_read_source) /* an earlier start's note is not enough here */
+        tdm__hex_put(p->source, sizeof p->source, s->model_sha256);
+    else if (has_record)
         tdm__sha256_hex(tdm__gguf_bytes(s->model->gguf), tdm__gguf_file_bytes(s->model->gguf), s->model_sha256);
 }
 
