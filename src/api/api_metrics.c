@@ -159,6 +159,12 @@ static tdm_status put_tokens(tdm__buf *out, const tdm__api_metrics *m, const tdm
     TDM_TRY(put_one(out, "tandem_draft_tokens_total", "counter", "Tokens that were drafted.", e->n_draft));
     TDM_TRY(put_one(out, "tandem_draft_tokens_accepted_total", "counter", "Drafted tokens that the model drew.",
                     e->n_draft_accepted));
+    TDM_TRY(put_one(out, "tandem_prefix_bytes_restored_total", "counter", "Of prompts, restored from the prefix store.",
+                    e->prefix.n_restored * e->prefix.page_bytes));
+    TDM_TRY(put_one(out, "tandem_prefix_bytes_written_total", "counter", "Of prompts, written to the prefix store.",
+                    e->prefix.n_written * e->prefix.page_bytes));
+    TDM_TRY(put_one(out, "tandem_prefix_pages_dropped_total", "counter", "Stored pages that failed their check.",
+                    e->prefix.n_dropped));
     return put_one(out, "tandem_evictions_total", "counter", "Answers that gave their slot to others for a while.",
                    e->n_evictions);
 }

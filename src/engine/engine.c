@@ -179,6 +179,8 @@ void tdm__engine_destroy(tdm__engine *e)
     tdm__free(e);
 }
 
+void tdm__engine_stop_storing(tdm__engine *e) { tdm__prefix_store_drop_offers(e->prefix); }
+
 size_t tdm__engine_n_ctx(const tdm__engine *e) { return e->n_ctx; }
 
 void tdm__engine_get_stats(tdm__engine *e, tdm__engine_stats *out)

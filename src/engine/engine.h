@@ -158,6 +158,9 @@ void tdm__job_cancel(tdm__job *j);
  * be gone by then. NULL-safe, sets *j = NULL. */
 void tdm__job_destroy(tdm__job **j);
 
+/* Any thread: of the prompts that were read so far nothing is stored any more. */
+void tdm__engine_stop_storing(tdm__engine *e);
+
 typedef struct tdm__engine_stats {
     size_t n_slots, n_running, n_queued;
     size_t n_running_of[TDM__N_PRIORITIES], n_queued_of[TDM__N_PRIORITIES]; /* by priority; evicted ones are queued */

@@ -38,8 +38,9 @@ struct tdm__prefix_store {
     bool has_writer;
     bool has_complained; /* the writer's */
     pthread_mutex_t mutex;
-    pthread_cond_t work;
+    pthread_cond_t work, idle;
     offer *offers;     /* [n_slots], under mutex */
+    bool is_writing;   /* under mutex: what was taken of an offer */
     bool stop;         /* under mutex */
     uint64_t stop_ns;  /* under mutex: nothing is begun after that */
     atomic_uint_fast64_t n_restored, n_written, n_dropped;
@@ -67,23 +68,32 @@ static bool take_page(tdm__prefix_store *s, page_of *out)
 {
     offer *o;
     pthread_mutex_lock(&s->mutex);
+    s->is_writing = false;
+    pthread_cond_broadcast(&s->idle);
     while (!(o = find_offer(s)) && !s->stop)
         pthread_cond_wait(&s->work, &s->mutex);
     const bool goes_on = o && !(s->stop && tdm__clock_ns() > s->stop_ns);
     if (goes_on) {
         *out = (page_of){o->keys[o->next], o->next, o->used_ns};
         tdm__prefix_page_gather(s->page, o->kv, o->next++ * TDM__KV_TILE);
+        s->is_writing = true;
     }
     pthread_mutex_unlock(&s->mutex);
     return goes_on;
+}
+
+/* Under mutex. */
+static void forget_offers(tdm__prefix_store *s)
+{
+    for (size_t i = 0; i < s->n_slots; i++)
+        s->offers[i].n = 0;
 }
 
 /* The disk is full, or read-only: nothing more of what is on offer now, and one line. A later offer tries again. */
 static void give_up_offers(tdm__prefix_store *s, const tdm_error *why)
 {
     pthread_mutex_lock(&s->mutex);
-    for (size_t i = 0; i < s->n_slots; i++)
-        s->offers[i].n = 0;
+    forget_offers(s);
     pthread_mutex_unlock(&s->mutex);
     if (!s->has_complained)
         tdm__log_say(s->log, TDM__LOG_WARNING, "prompts are computed again after a restart: %s", why->msg);
@@ -155,6 +165,7 @@ tdm_status tdm__prefix_store_create(const tdm__model *m, const tdm__kv *kv, size
     s->log = o->log;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->work, NULL);
+    pthread_cond_init(&s->idle, NULL);
     tdm_status status = start(s, err);
     if (status == TDM_OK)
         *out = s;
@@ -175,6 +186,7 @@ void tdm__prefix_store_destroy(tdm__prefix_store *s)
         pthread_mutex_unlock(&s->mutex);
         pthread_join(s->writer, NULL);
     }
+    pthread_cond_destroy(&s->idle);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->mutex);
     tdm__free(s->page);
@@ -284,6 +296,17 @@ void tdm__prefix_store_revoke(tdm__prefix_store *s, size_t slot, size_t n_positi
 {
     pthread_mutex_lock(&s->mutex);
     s->offers[slot].n = tdm__min_size(s->offers[slot].n, n_positions / TDM__KV_TILE);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void tdm__prefix_store_drop_offers(tdm__prefix_store *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->mutex);
+    forget_offers(s);
+    while (s->is_writing)
+        pthread_cond_wait(&s->idle, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
 }
 

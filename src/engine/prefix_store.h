@@ -76,6 +76,9 @@ void tdm__prefix_store_offer(tdm__prefix_store *s, size_t slot, const tdm__kv *k
 /* The first n_positions of the slot's cache stay, what is behind is written from now on. */
 void tdm__prefix_store_revoke(tdm__prefix_store *s, size_t slot, size_t n_positions);
 
+/* Any thread: nothing of what is on offer is written any more when it returns. NULL-safe. */
+void tdm__prefix_store_drop_offers(tdm__prefix_store *s);
+
 typedef struct tdm__prefix_stats {
     uint64_t n_restored, n_written, n_dropped; /* pages; dropped: failed their check */
     uint64_t page_bytes;

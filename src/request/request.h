@@ -59,6 +59,10 @@ tdm_status tdm__service_load(tdm__service *s, const char *path, const char *mode
 tdm_status tdm__service_load_opened(tdm__service *s, tdm__model *m, tdm__tokenizer *t, const char *model_name,
                                     const tdm__engine_options *o, tdm_error *err);
 
+/* Removes all that is kept of prompts in the folder that the engine was loaded with, whoever put it there. What slots
+ * hold in memory stays until others need them. Does nothing before load. */
+void tdm__service_erase_prefixes(tdm__service *s);
+
 typedef struct tdm__service_status {
     tdm__service_state state;
     int percent;             /* DOWNLOADING */

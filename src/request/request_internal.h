@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/sha256_stream.h"
+#include "engine/prefix_folder.h"
 #include "request/compose.h"
 #include "request/request.h"
 #include "text/template.h"
@@ -110,6 +111,7 @@ struct tdm__service {
     tdm__quota_ledger *quota;
 
     char pack_dir[1024]; /* the loader's */
+    char prefix_dir[TDM__PREFIX_DIR_MAX + 1]; /* set before READY; "": none */
 
     /* set once, before the state becomes READY, then immutable */
     char model_name[128];

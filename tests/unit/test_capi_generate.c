@@ -65,7 +65,7 @@ static void decision_comes_first_then_text_then_one_end(void **state)
 typedef struct watch {
     tdm_end end;
     tdm_finish finish;
-    size_t n_candidates, n_generated, n_events, stop_after, n_bytes[TDM_CANDIDATES_MAX];
+    size_t n_candidates, n_generated, n_reused, n_events, stop_after, n_bytes[TDM_CANDIDATES_MAX];
     char text[4096], model[128], decision[64];
 } watch;
 
@@ -82,6 +82,7 @@ static bool on_event(void *user, const tdm_event *ev)
         w->finish = ev->finish;
         w->n_candidates = ev->n_candidates;
         w->n_generated = ev->timings.n_generated;
+        w->n_reused = ev->timings.n_prompt_reused;
         snprintf(w->model, sizeof w->model, "%s", ev->model);
         snprintf(w->decision, sizeof w->decision, "%s", ev->decision_id);
     }
@@ -425,6 +426,51 @@ static void two_runtimes_share_a_model(void **state)
     free(text[1]);
 }
 
+/* One answer in a runtime of its own with a prefix_dir; how many tokens of the prompt were known. */
+static size_t answer_with_prefixes(int i, char **text)
+{
+    tdm_error err = {0};
+    tdm_model *m = NULL;
+    tdm_model_options mo;
+    tdm_runtime_options ro;
+    tdm_serve_options so;
+    tdm_runtime *rt = NULL;
+    watch w = {0};
+    capi_question q;
+    char state[192], cache[192], prefixes[192];
+    snprintf(state, sizeof state, "%s/prefix-%d", world.folder, i);
+    snprintf(cache, sizeof cache, "%s/cache", world.folder);
+    snprintf(prefixes, sizeof prefixes, "%s/prefixes", world.folder);
+    tdm_model_options_default(&mo, sizeof mo);
+    mo.path = world.qwen;
+    mo.cache_dir = cache;
+    tdm_runtime_options_default(&ro, sizeof ro);
+    ro.state_dir = state;
+    tdm_serve_options_default(&so, sizeof so);
+    so.prefix_dir = prefixes;
+    assert_int_equal(tdm_model_open(&mo, &m, &err), TDM_OK);
+    assert_int_equal(tdm_runtime_create(&ro, &rt, &err), TDM_OK);
+    assert_int_equal(tdm_runtime_serve(rt, m, &so, &err), TDM_OK);
+    tdm_model_unref(&m);
+    capi_question_init(&q, "a question of some length, so that it has several pages of sixteen tokens each", 8);
+    assert_int_equal(tdm_generate(rt, &q.request, &err, on_event, &w), TDM_OK);
+    tdm_runtime_destroy(&rt);
+    *text = strdup(w.text);
+    return w.n_reused;
+}
+
+static void a_later_runtime_knows_a_prompt(void **state)
+{
+    (void)state;
+    char *text[2];
+    assert_int_equal(answer_with_prefixes(0, &text[0]), 0);
+    const size_t n = answer_with_prefixes(1, &text[1]);
+    assert_true(n >= 32 && n % 16 == 0);
+    assert_string_equal(text[0], text[1]);
+    free(text[0]);
+    free(text[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +489,7 @@ int main(void)
         cmocka_unit_test_teardown(who_comes_too_much_is_told_so, nothing_is_left),
         cmocka_unit_test_teardown(two_runtimes_do_not_know_each_other, nothing_is_left),
         cmocka_unit_test_teardown(two_runtimes_share_a_model, nothing_is_left),
+        cmocka_unit_test_teardown(a_later_runtime_knows_a_prompt, nothing_is_left),
     };
     return cmocka_run_group_tests(tests, make_world, remove_world);
 }

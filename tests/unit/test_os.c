@@ -172,6 +172,7 @@ static void maps_show_the_file_and_refuse_what_is_none(void **state)
     assert_int_equal(tdm__map_open(in_folder("f"), &m), 0);
     unlink(in_folder("f"));
     assert_int_equal(m.len, 6);
+    tdm__map_warm(&m);
     assert_memory_equal(m.ptr, "mapped", 6);
     tdm__map_close(&m);
     assert_null(m.ptr);
