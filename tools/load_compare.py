@@ -70,17 +70,18 @@ class Server:
         self.log.close()
 
 
-def tandem(a, home):
+def tandem(a, home, *more):
     url = f"http://127.0.0.1:{free_port()}"
     return url, Server("tandem", [a.tandem, "serve", "--quiet", "-m", a.model, "--home", home, "--listen", url[7:],
-                                  "--parallel", a.streams, "-c", CTX, "--threads", a.threads], url + "/healthz")
+                                  "--parallel", a.streams, "-c", a.ctx, "--threads", a.threads, *more],
+                       url + "/healthz")
 
 
-def peer(a):
+def peer(a, *more):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     return url, Server("llama-server", [a.peer, "-m", a.model, "--host", "127.0.0.1", "--port", port, "-np", a.streams,
-                                        "-c", a.streams * CTX, "-t", a.threads], url + "/health")
+                                        "-c", a.streams * a.ctx, "-t", a.threads, *more], url + "/health")
 
 
 def write_prompts(path, a):
@@ -157,6 +158,7 @@ def main():
     p.add_argument("--streams", type=int, default=16)
     p.add_argument("--turns", type=int, default=2)
     p.add_argument("--max-tokens", type=int, default=64)
+    p.add_argument("--ctx", type=int, default=CTX, help="positions of a stream")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--json", metavar="FILE")
     a = p.parse_args()

@@ -38,13 +38,20 @@ class Stream:
         self.times = []
         self.n_tokens = self.n_prompt = 0
         self.fault = None
+        self.pieces = []  # of text, one an event
+
+    def messages(self):
+        return [{"role": "user", "content": prompt_of(self.number, self.options.prompt_words)}]
+
+    def more_fields(self):
+        """Of the request, beyond those below."""
+        return {}
 
     def request(self):
         o = self.options
         body = json.dumps({
             **({"model": o.model} if o.model else {}), "stream": True, "stream_options": {"include_usage": True},
-            "temperature": 0, "max_tokens": o.max_tokens,
-            "messages": [{"role": "user", "content": prompt_of(self.number, o.prompt_words)}]}).encode()
+            "temperature": 0, "max_tokens": o.max_tokens, "messages": self.messages(), **self.more_fields()}).encode()
         host = f"{o.address.hostname}:{o.address.port}"
         return (f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
                 f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
@@ -66,6 +73,7 @@ class Stream:
         for choice in event.get("choices", []):
             if choice.get("delta", {}).get("content"):
                 self.times.append(now)
+                self.pieces.append(choice["delta"]["content"])
 
     async def run(self, delay_s):
         await asyncio.sleep(delay_s)
