@@ -68,7 +68,7 @@ typedef struct tdm_serve_options {
     size_t n_context;  /* positions that prompt and answer have together; 0: 4096, or what the model was trained for */
     size_t n_parallel; /* answers at once, at most 256; 0: 1. Each has n_context positions of its own */
     size_t n_queue;    /* answers that may wait beyond those, at most 65536; 0: none */
-    int32_t n_threads; /* 0: as many as the process may use */
+    int32_t n_threads; /* 0: as many as the process may use, which also is the most */
     uint64_t memory_bytes_max; /* 0: what the machine has free */
     const char *prefix_dir;    /* a private folder, made when missing (0700), where what prompts begin with is kept
                                   computed, of each app for that app alone, so that it need not be read again, also

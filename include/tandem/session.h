@@ -49,7 +49,7 @@ typedef struct tdm_session tdm_session;
 typedef struct tdm_session_options {
     size_t struct_size;
     size_t n_context;  /* tokens it has room for; 0: 4096, or what the model was trained for, if that is less */
-    int32_t n_threads; /* 0: as many as the process may use */
+    int32_t n_threads; /* 0: as many as the process may use, which also is the most */
     tdm_cache_type cache;
 } tdm_session_options;
 

@@ -99,6 +99,7 @@ static int serve(tdm__common *common, const tdm__settings *settings, tdm__daemon
     common->n_parallel = (size_t)tdm__settings_number(settings, TDM__SET_PARALLEL);
     common->n_ctx = (size_t)tdm__settings_number(settings, TDM__SET_CONTEXT);
     common->n_threads = (size_t)tdm__settings_number(settings, TDM__SET_THREADS);
+    tdm__options_limit_threads(common);
     /* the table has the same words */
     (void)tdm__prefix_scope_parse(tdm__settings_text(settings, TDM__SET_PREFIX), &common->prefix_scope);
     common->prefix_bytes_max = tdm__settings_number(settings, TDM__SET_PREFIX_CACHE);

@@ -90,6 +90,10 @@ tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err);
 bool tdm__options_parse(const char *command, const char *synopsis, const tdm__option *rows, int argc, char **argv,
                         tdm__common *common, const char **args, size_t args_max, size_t *n_args, int *code);
 
+/* More threads than the process may use become as many as it may, and a line says so unless --quiet. Parsing does it;
+ * whoever sets n_threads later does it again. */
+void tdm__options_limit_threads(tdm__common *common);
+
 /* Prints "tandem COMMAND: sentence" and gives the exit code that belongs to the status. */
 int tdm__command_fail(const char *command, const tdm_error *err);
 

@@ -14,6 +14,7 @@
 
 #include "cli/command.h"
 #include "base/nearest.h"
+#include "engine/thread_count.h"
 
 enum { COMMON_ROWS = 10, GENERAL_ROWS = 3 }; /* the first three are of use to every command, the rest to an engine */
 
@@ -192,6 +193,12 @@ static int parse_all(const parser *p, const char *synopsis, int argc, char **arg
     return TDM__EXIT_DONE;
 }
 
+void tdm__options_limit_threads(tdm__common *common)
+{
+    if (common->n_threads > 0)
+        common->n_threads = (size_t)tdm__thread_count((int)common->n_threads, common->quiet, NULL);
+}
+
 bool tdm__options_parse(const char *command, const char *synopsis, const tdm__option *rows, int argc, char **argv,
                         tdm__common *common, const char **args, size_t args_max, size_t *n_args, int *code)
 {
@@ -228,6 +235,7 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
     }
     if (ceiling < common->isa_max)
         common->isa_max = ceiling;
+    tdm__options_limit_threads(common);
     if (prefix && !tdm__prefix_scope_parse(prefix, &common->prefix_scope)) {
         *code = tdm__command_usage(command, "--prefix is %s, one of all, public, off is needed", prefix);
         return false;

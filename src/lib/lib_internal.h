@@ -33,6 +33,7 @@ struct tdm_runtime {
     pthread_mutex_t serving; /* held for as long as a serve lasts, so only serve takes it; model is under it */
     tdm_model *model;        /* NULL: none is served */
     atomic_bool is_served;   /* whether model is set */
+    tdm__log log;            /* the caller's */
 };
 
 /* Refuses a NULL of that name. */

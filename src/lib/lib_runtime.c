@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/thread_count.h"
 #include "lib/lib_internal.h"
 #include "os/heap.h"
 #include "route/explain.h"
@@ -61,9 +62,9 @@ tdm_status tdm_runtime_create(const tdm_runtime_options *options, tdm_runtime **
     atomic_init(&rt->is_served, false);
     pthread_mutex_init(&rt->serving, NULL);
     b->log = (log_of_caller){o.log, o.log_user};
-    const tdm__log log = {o.log ? pass_on : NULL, &b->log};
+    rt->log = (tdm__log){o.log ? pass_on : NULL, &b->log};
     const char *record = o.device_record ? o.device_record : "";
-    tdm_status s = tdm__device_open_logging(o.state_dir, record, &log, &rt->device, err);
+    tdm_status s = tdm__device_open_logging(o.state_dir, record, &rt->log, &rt->device, err);
     if (s == TDM_OK)
         s = tdm__service_create(rt->device, &rt->service, err);
     if (s != TDM_OK) {
@@ -98,7 +99,9 @@ void tdm_runtime_destroy(tdm_runtime **rt)
 
 /* ---- the model that answers ---- */
 
-static tdm_status engine_options(const tdm_serve_options *options, tdm__engine_options *out, tdm_error *err)
+/* log: who hears that there are fewer threads than were asked for; NULL: nobody. */
+static tdm_status engine_options(const tdm_serve_options *options, const tdm__log *log, tdm__engine_options *out,
+                                 tdm_error *err)
 {
     tdm_serve_options o = {0};
     const size_t first_size = offsetof(tdm_serve_options, prefix_dir);
@@ -109,7 +112,7 @@ static tdm_status engine_options(const tdm_serve_options *options, tdm__engine_o
     if (o.n_parallel > TDM__SLOTS_MAX || o.n_queue > TDM__QUEUE_MAX)
         TDM_FAIL(err, TDM_ERR_INVAL, "n_parallel is %zu and n_queue %zu, the limits are %d and %d", o.n_parallel,
                  o.n_queue, TDM__SLOTS_MAX, TDM__QUEUE_MAX);
-    *out = (tdm__engine_options){.n_threads = (int)o.n_threads,
+    *out = (tdm__engine_options){.n_threads = tdm__thread_count((int)o.n_threads, !log, log),
                                  .isa_max = tdm__cpu_isa(),
                                  .n_ctx = o.n_context,
                                  .n_slots = o.n_parallel,
@@ -126,7 +129,7 @@ tdm_status tdm_serve_estimate(const tdm_model *m, const tdm_serve_options *o, ui
     tdm__engine_memory need;
     TDM_TRY(tdm__lib_check_null(m, "model", err));
     TDM_TRY(tdm__lib_check_null(bytes, "bytes", err));
-    TDM_TRY(engine_options(o, &eo, err));
+    TDM_TRY(engine_options(o, NULL, &eo, err));
     TDM_TRY(tdm__engine_estimate(m->model, &eo, &need, err));
     *bytes = need.kv_bytes + need.scratch_bytes + need.job_bytes;
     return TDM_OK;
@@ -137,8 +140,8 @@ tdm_status tdm_runtime_serve(tdm_runtime *rt, tdm_model *m, const tdm_serve_opti
     tdm__engine_options eo;
     TDM_TRY(tdm__lib_check_null(rt, "runtime", err));
     TDM_TRY(tdm__lib_check_null(m, "model", err));
-    TDM_TRY(engine_options(o, &eo, err));
-    pthread_mutex_lock(&rt->serving);
+    TDM_TRY(engine_options(o, &rt->log, &eo, err));
+        pthread_mutex_lock(&rt->serving);
     tdm_status s = rt->model ? tdm__fail(err, TDM_ERR_BUSY, "%s answers for this runtime already", rt->model->name)
                              : tdm__service_load_opened(rt->service, m->model, m->tokenizer, m->name, &eo, err);
     if (s == TDM_OK) {

@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "engine/session.h"
+#include "engine/thread_count.h"
 #include "lib/lib_internal.h"
 #include "os/heap.h"
 #include "tandem/session.h"
@@ -28,7 +29,8 @@ void tdm_session_options_default(tdm_session_options *o, size_t struct_size)
 
 static tdm_status build(tdm_session *s, const tdm_session_options *o, tdm_error *err)
 {
-    tdm__session_options so = {.n_threads = (int)o->n_threads, .isa_max = tdm__cpu_isa(), .n_ctx = s->n_context};
+    tdm__session_options so = {.isa_max = tdm__cpu_isa(), .n_ctx = s->n_context};
+    so.n_threads = tdm__thread_count((int)o->n_threads, false, NULL);
     TDM_TRY(tdm__lib_cache_type(o->cache, &so.kv_type, err));
     TDM_TRY(tdm__session_create(s->model->model, &so, &s->session, err));
     tdm__kernels_init(&s->kernels, so.isa_max);

@@ -17,6 +17,7 @@
 
 #include "capi_world.h"
 #include "marked_heap.h"
+#include "os/cpu.h"
 
 static capi_world world;
 static marked_heap heap;
@@ -380,6 +381,44 @@ static void each_runtime_speaks_to_its_own_log(void **state)
     tdm_runtime_destroy(&rt[1]);
 }
 
+static void threads_beyond_the_processors_are_taken_off_and_the_log_says_so(void **state)
+{
+    (void)state;
+    tdm_error err = {0};
+    lines said = {0};
+    tdm_runtime *rt = NULL;
+    tdm_model *m = NULL;
+    tdm_model_options mo;
+    tdm_runtime_options o;
+    tdm_serve_options serve;
+    char path[160], used[64];
+    uint64_t bytes = 0, bytes_of_all = 0;
+    snprintf(path, sizeof path, "%s/threads", world.folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    tdm_runtime_options_default(&o, sizeof o);
+    o.state_dir = path;
+    o.log = on_line;
+    o.log_user = &said;
+    assert_int_equal(tdm_runtime_create(&o, &rt, &err), TDM_OK);
+    tdm_model_options_default(&mo, sizeof mo);
+    mo.path = world.qwen;
+    assert_int_equal(tdm_model_open(&mo, &m, &err), TDM_OK);
+    tdm_serve_options_default(&serve, sizeof serve);
+    assert_int_equal(tdm_serve_estimate(m, &serve, &bytes_of_all, &err), TDM_OK);
+    serve.n_threads = 1000;
+    assert_int_equal(tdm_serve_estimate(m, &serve, &bytes, &err), TDM_OK);
+    assert_int_equal(bytes, bytes_of_all);
+    size_t n_before = said.n;
+    assert_int_equal(tdm_runtime_serve(rt, m, &serve, &err), TDM_OK);
+    snprintf(used, sizeof used, "this process may use %d processor", tdm__cpu_count());
+    assert_int_equal(said.n, n_before + 1);
+    assert_int_equal(said.level, TDM_LOG_NOTE);
+    assert_non_null(strstr(said.last, "1000 threads are asked for"));
+    assert_non_null(strstr(said.last, used));
+    tdm_runtime_destroy(&rt);
+    tdm_model_unref(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +431,7 @@ int main(void)
         cmocka_unit_test_teardown(an_offer_that_never_was_is_refused, nothing_is_left),
         cmocka_unit_test_teardown(availability_does_not_wait_for_a_model_that_is_loaded, nothing_is_left),
         cmocka_unit_test_teardown(each_runtime_speaks_to_its_own_log, nothing_is_left),
+        cmocka_unit_test_teardown(threads_beyond_the_processors_are_taken_off_and_the_log_says_so, nothing_is_left),
     };
     return cmocka_run_group_tests(tests, make_world, remove_world);
 }

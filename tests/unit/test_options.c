@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "os/cpu.h"
 #include "base/nearest.h"
 
 enum { ARGS_MAX = 3 };
@@ -68,13 +69,13 @@ static void values_are_read_in_each_form(void **state)
 {
     (void)state;
     parsed p = PARSE("--flag", "--text=a=b", "-n", "100", "--seed", "18446744073709551615", "--temp", "1.5", "file",
-                     "--json", "--threads", "3", "-c", "4096", "--parallel=2", "--isa", "scalar",
+                     "--json", "--threads", "1", "-c", "4096", "--parallel=2", "--isa", "scalar",
                      "--prefix", "public", "--kv=q8");
     assert_true(p.go_on && p.flag && p.common.json && !p.common.quiet);
     assert_string_equal(p.text, "a=b");
     assert_int_equal(p.count, 100);
     assert_true(p.seed == UINT64_MAX && p.real == 1.5);
-    assert_int_equal(p.common.n_threads, 3);
+    assert_int_equal(p.common.n_threads, 1);
     assert_int_equal(p.common.n_ctx, 4096);
     assert_int_equal(p.common.n_parallel, 2);
     assert_int_equal(p.common.isa_max, TDM__ISA_SCALAR);
@@ -218,6 +219,27 @@ static void slips_find_their_name_and_other_words_none(void **state)
     assert_string_equal(nearest_of("a-word-longer-than-any-name-could-possibly-be"), "");
 }
 
+static void threads_beyond_the_processors_are_taken_off_in_one_line(void **state)
+{
+    (void)state;
+    char want[64];
+    const size_t most = (size_t)tdm__cpu_count();
+    parsed p = PARSE("--threads", "1024");
+    assert_true(p.go_on);
+    assert_int_equal(p.common.n_threads, most);
+    snprintf(want, sizeof want, "1024 threads are asked for, this process may use %zu ", most);
+    assert_non_null(strstr(p.said, want));
+    assert_ptr_equal(strchr(p.said, '\n'), p.said + strlen(p.said) - 1);
+    p = PARSE("--threads", "1024", "--quiet");
+    assert_int_equal(p.common.n_threads, most);
+    assert_string_equal(p.said, "");
+    p = PARSE("--threads", "1");
+    assert_int_equal(p.common.n_threads, 1);
+    assert_string_equal(p.said, "");
+    p = PARSE("file");
+    assert_int_equal(p.common.n_threads, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup(the_last_of_several_wins_and_two_dashes_end_options, set_home),
         cmocka_unit_test_setup(texts_are_all_kept_in_their_order, set_home),
         cmocka_unit_test_setup(wrong_calls_are_refused_in_one_line, set_home),
+        cmocka_unit_test(threads_beyond_the_processors_are_taken_off_in_one_line),
         cmocka_unit_test(home_follows_option_variable_and_xdg),
         cmocka_unit_test(slips_find_their_name_and_other_words_none),
     };
