@@ -367,6 +367,12 @@ def test_docs_get_the_tables_between_their_markers_and_nothing_else_changes(worl
     xml.etree.ElementTree.parse(docs.parent / "images/ratios.svg")
 
 
+def test_docs_want_something_that_was_measured(world):
+    (world.folder / "speed.md").write_text(f"{report.BEGIN}{report.END}")
+    done = world.run("--docs", world.folder / "speed.md", model=None)
+    assert done.returncode != 0 and "nothing was measured" in done.stderr
+
+
 @pytest.mark.parametrize("text", ["none", report.BEGIN, report.END + report.BEGIN, (report.BEGIN + report.END) * 2])
 def test_a_document_without_its_two_markers_is_left_alone(text):
     with pytest.raises(SystemExit, match="must have one line"):

@@ -150,11 +150,14 @@ def main(argv=None):
     a.out.mkdir(parents=True, exist_ok=True)
     texts = tuple(text_of(t) for t in a.text or [TEXT])
     ik, good = ik_program(a.peer), True
+    for folder in (a.peer_dir, a.peer_avx2_dir):
+        if a.model and not folder.exists():
+            say(f"{folder} is not there (./dev peer): tandem is measured without it")
     probe = machine.Probe(a.build / "tests/unit/bench_probe")
     if a.model:
         machine.pin(a.threads)
         here, whole = machine.describe(), probe.whole()
-        with tempfile.TemporaryDirectory(dir=a.out) as packed:
+        with tempfile.TemporaryDirectory(dir=a.out.resolve()) as packed:
             os.environ["TANDEM_PACKED"] = packed
             for model in a.model:
                 place = rows.Place(a.tandem, model, a.threads, a.peer_dir, a.peer_avx2_dir, ik, texts)
@@ -162,6 +165,8 @@ def main(argv=None):
                 good = run_model(place, a, probe, here, whole) and good
                 print((a.out / f"{model.stem}.md").read_text(encoding="utf-8"))
     results = results_in(a.out)
+    if a.docs and not results:
+        raise SystemExit(f"--docs: nothing was measured into {a.out} yet")
     if results:
         (a.out / "ratios.svg").write_text(plot.svg(results), encoding="utf-8")
     if a.docs:

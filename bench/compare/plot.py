@@ -48,7 +48,7 @@ def svg(results):
         colour = "#1f5fa8" if a["decided"] else "#aaa"
         out.append(f"<text x='10' y='{y + 4:.1f}' {FONT}>{escape(label)}</text>")
         out.append(f"<line x1='{x(a['least']):.1f}' x2='{x(a['most']):.1f}' y1='{y}' y2='{y}' stroke='{colour}' "
-                   f"stroke-width='4'/>")
+                   f"stroke-width='4' stroke-linecap='round'/>")
         if a["decided"]:
             out.append(f"<circle cx='{x(a['ratio']):.1f}' cy='{y}' r='5' fill='{colour}'/>")
     return "\n".join([*out, "</svg>", ""])
