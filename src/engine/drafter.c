@@ -14,7 +14,8 @@ enum {
     REACH = 2,          /* tokens ahead at which one that fits is enough, and as many more as are new since then */
     REACH_MAX = 12,
     LOST_MAX = 32,      /* tokens without an anchor: then the answer goes its own way */
-    FIT = 2,            /* tokens that fit, to be anchored anywhere */
+    FIT = 2,            /* tokens that fit, to be anchored near by, or anywhere while there is no anchor */
+    FIT_FAR = 3,
     FIT_MAX = 16,       /* more are not counted */
     NEAR_BEFORE = 16,   /* of two places that fit alike the one that is near is taken: so much before the place left */
     NEAR_BEHIND = 96,
@@ -77,14 +78,42 @@ static token_kind kind_of(tdm__str piece)
 
 static tdm__str piece_at(const tdm__drafter *d, text t, size_t i) { return d->piece(d->tokenizer, t.ids[i]); }
 
-/* The first letter, in lower case if it is ASCII. */
-static unsigned char first_letter(tdm__str piece)
+static tdm__str without_space(tdm__str piece)
+{
+    while (piece.len > 0 && is_space((unsigned char)piece.ptr[0]))
+        piece = (tdm__str){piece.ptr + 1, piece.len - 1};
+    while (piece.len > 0 && is_space((unsigned char)piece.ptr[piece.len - 1]))
+        piece.len--;
+    return piece;
+}
+
+/* Without a letter, unlike "(items" and "'clock". */
+static bool is_bare_mark(tdm__str piece)
 {
     size_t i = 0;
-    while (i < piece.len && is_space((unsigned char)piece.ptr[i]))
+    while (i < piece.len && !is_alphanumeric((unsigned char)piece.ptr[i]) && (unsigned char)piece.ptr[i] < 0x80)
         i++;
-    const unsigned char c = i < piece.len ? (unsigned char)piece.ptr[i] : 0;
+    return kind_of(piece) == KIND_MARK && i == piece.len;
+}
+
+/* In lower case if it is ASCII. */
+static unsigned char letter_at(tdm__str s, size_t i)
+{
+    const unsigned char c = i < s.len ? (unsigned char)s.ptr[i] : 0;
     return c >= 'A' && c <= 'Z' ? (unsigned char)(c - 'A' + 'a') : c;
+}
+
+static unsigned char first_letter(tdm__str piece) { return letter_at(without_space(piece), 0); }
+
+/* But for case and the space around: a sentence's or a line's begin moved. */
+static bool is_same_word(tdm__str a, tdm__str b)
+{
+    a = without_space(a);
+    b = without_space(b);
+    size_t i = 0;
+    while (i < a.len && letter_at(a, i) == letter_at(b, i))
+        i++;
+    return a.len > 0 && a.len == b.len && i == a.len;
 }
 
 /* ---- where the text goes on, by the edit that a token suggests ---- */
@@ -163,14 +192,23 @@ static void anchor(tdm__drafter *d, size_t at, size_t n_fit)
     }
 }
 
-/* One token that fits is enough a little behind the place that was left. A mark alone says nothing. */
+/* One word that fits is enough a little behind the place that was left. A mark says little: only one word may be
+ * missing before it. */
 static bool anchor_ahead(tdm__drafter *d, text t, int32_t id)
 {
-    if (!d->is_anchored || kind_of(d->piece(d->tokenizer, id)) == KIND_MARK)
+    if (!d->is_anchored)
         return false;
+    const tdm__str piece = d->piece(d->tokenizer, id);
+    if (is_bare_mark(piece)) {
+        const size_t behind = skip_glued(d, t, d->cursor + 1);
+        const bool is_next = behind < t.n && t.ids[behind] == id;
+        if (is_next)
+            anchor(d, behind + 1, 1);
+        return is_next;
+    }
     size_t end = tdm__min_size(d->left + tdm__min_size(REACH + d->n_lost, REACH_MAX), t.n);
     for (size_t i = d->left; i < end; i++)
-        if (t.ids[i] == id) {
+        if (t.ids[i] == id || is_same_word(piece, piece_at(d, t, i))) {
             anchor(d, i + 1, 1);
             return true;
         }
@@ -193,7 +231,8 @@ static bool anchor_anywhere(tdm__drafter *d, text t, const int32_t *history, siz
             continue;
         const size_t fit = count_fit(t, end, history, n_history);
         const bool near = is_near(d, end);
-        if (fit < FIT || (best_is_near && !near) || (near == best_is_near && fit < best_fit))
+        const size_t wanted = near || !d->is_anchored ? FIT : FIT_FAR;
+        if (fit < wanted || (best_is_near && !near) || (near == best_is_near && fit < best_fit))
             continue;
         best = end;
         best_fit = fit;

@@ -136,6 +136,8 @@ static void after_an_edit_one_or_two_tokens_are_enough(void **state)
         {" yes, and", " yes and", 2},
         {" definately", " definitely", 2},       /* cut in other places: a word of several tokens */
         {" is", " are", 3},                      /* replaced by a short word that begins otherwise */
+        {" and then", ". Then", 3},              /* a word begins a sentence */
+        {" there again,", " there,", 2},         /* a word left out before a mark */
         {" go to", " have gone towards", 6},     /* several words at once */
         {" one two three", " four five", 5},
         {"\xe4\xbb\x96\xe9\x97\xa8\xe5\x8e\xbb", "\xe4\xbb\x96\xe4\xbb\xac\xe5\x8e\xbb", 2}, /* a Chinese character */
