@@ -5,15 +5,11 @@
 #define XXH_INLINE_ALL /* compiled in: its state has no stable layout otherwise */
 #include <xxhash.h>
 
+#include "base/little_endian.h"
+
 enum { VERSION_AT = 16, LEN_AT = 24, KEY_AT = 32, CHECK_AT = 64 };
 
 static const char magic[16] = "tandem-prefix";
-
-static void put_u64(uint8_t *out, uint64_t v)
-{
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)(v >> 8 * i);
-}
 
 typedef struct tile_walk {
     const tdm__kv *kv;
@@ -59,8 +55,8 @@ static void write_head(uint8_t head[TDM__PREFIX_HEAD_BYTES], size_t len, const t
 {
     memset(head, 0, TDM__PREFIX_HEAD_BYTES);
     memcpy(head, magic, sizeof magic);
-    put_u64(head + VERSION_AT, TDM__PREFIX_VERSION);
-    put_u64(head + LEN_AT, len);
+    tdm__put_u64(head + VERSION_AT, TDM__PREFIX_VERSION);
+    tdm__put_u64(head + LEN_AT, len);
     memcpy(head + KEY_AT, key->bytes, sizeof key->bytes);
 }
 

@@ -40,7 +40,8 @@ struct tdm__prefix_store {
     pthread_mutex_t mutex;
     pthread_cond_t work, idle;
     offer *offers;     /* [n_slots], under mutex */
-    bool is_writing;   /* under mutex: what was taken of an offer */
+    bool is_writing;   /* under mutex: page number n_taken */
+    uint64_t n_taken;  /* under mutex */
     bool stop;         /* under mutex */
     uint64_t stop_ns;  /* under mutex: nothing is begun after that */
     atomic_uint_fast64_t n_restored, n_written, n_dropped;
@@ -77,6 +78,7 @@ static bool take_page(tdm__prefix_store *s, page_of *out)
         *out = (page_of){o->keys[o->next], o->next, o->used_ns};
         tdm__prefix_page_gather(s->page, o->kv, o->next++ * TDM__KV_TILE);
         s->is_writing = true;
+        s->n_taken++;
     }
     pthread_mutex_unlock(&s->mutex);
     return goes_on;
@@ -253,6 +255,7 @@ static bool restore_page(const restore_run *r, size_t index)
     return is_good;
 }
 
+/* Does not wait for the disk, as find has read the pages ahead, unless the system has dropped them again since. */
 static void restore_member(void *run, int i, int n)
 {
     restore_run *r = run;
@@ -305,7 +308,7 @@ void tdm__prefix_store_drop_offers(tdm__prefix_store *s)
         return;
     pthread_mutex_lock(&s->mutex);
     forget_offers(s);
-    while (s->is_writing)
+    for (const uint64_t last = s->n_taken; s->is_writing && s->n_taken == last;)
         pthread_cond_wait(&s->idle, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
 }

@@ -8,6 +8,8 @@
 #include "base/checked.h"
 #include "engine/engine_internal.h"
 
+enum { RESTORED_AT_ONCE = 1024 /* positions: some ms, before it is looked who else has come */ };
+
 size_t tdm__slot_stored(const tdm__slot *s)
 {
     return tdm__min_size(s->job->prefix.n_found * TDM__KV_TILE, s->n_tokens - 1);
@@ -17,7 +19,8 @@ size_t tdm__slot_restore(tdm__engine *e, tdm__slot *s, size_t n_max)
 {
     tdm__job *j = s->job;
     const size_t n_before = s->n_done, begin = s->n_done / TDM__KV_TILE;
-    const size_t end = tdm__min_size(j->prefix.n_found, begin + n_max / TDM__KV_TILE);
+    const size_t n_pages = tdm__min_size(n_max, RESTORED_AT_ONCE) / TDM__KV_TILE;
+    const size_t end = tdm__min_size(j->prefix.n_found, begin + n_pages);
     if (begin >= end)
         return 0;
     const size_t got = tdm__prefix_store_restore(e->prefix, e->team, &j->prefix, &s->kv, begin, end);
@@ -39,5 +42,7 @@ void tdm__slot_offer(tdm__engine *e, tdm__slot *s)
     if (!e->prefix || !j || j->was_offered || s->n_done < j->n_prompt)
         return;
     j->was_offered = true;
+    if (!tdm__gguf_is_intact(e->model->gguf)) /* what was computed is not of the file that the keys name */
+        return;
     tdm__prefix_store_offer(e->prefix, (size_t)(s - e->slots), &s->kv, &j->prefix);
 }

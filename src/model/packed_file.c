@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/hex.h"
+#include "base/little_endian.h"
 #include "base/sha256_stream.h"
 #include "kernel/packed.h"
 #include "os/file.h"
@@ -107,18 +108,12 @@ void tdm__packed_source_note(const char *dir, const tdm__map *gguf, const char *
 
 /* ---- head ---- */
 
-static void put_u64(uint8_t *out, uint64_t v)
-{
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)(v >> 8 * i);
-}
-
 static void write_head(uint8_t head[TDM__PACKED_HEAD_BYTES], const tdm__packed_key *key, const uint8_t *panels_digest)
 {
     memset(head, 0, TDM__PACKED_HEAD_BYTES);
     memcpy(head, magic, sizeof magic);
-    put_u64(head + 16, TDM__PACKED_VERSION);
-    put_u64(head + 24, TDM__PACKED_HEAD_BYTES + key->panel_bytes);
+    tdm__put_u64(head + 16, TDM__PACKED_VERSION);
+    tdm__put_u64(head + 24, TDM__PACKED_HEAD_BYTES + key->panel_bytes);
     memcpy(head + SOURCE_AT, key->source, TDM__SHA256_BYTES);
     memcpy(head + PLAN_AT, key->plan, TDM__SHA256_BYTES);
     memcpy(head + PANELS_AT, panels_digest, TDM__SHA256_BYTES);

@@ -111,7 +111,7 @@ struct tdm__service {
     tdm__quota_ledger *quota;
 
     char pack_dir[1024]; /* the loader's */
-    char prefix_dir[TDM__PREFIX_DIR_MAX + 1]; /* set before READY; "": none */
+    char prefix_dir[TDM__PREFIX_DIR_MAX + 1]; /* under mutex; "": none */
 
     /* set once, before the state becomes READY, then immutable */
     char model_name[128];

@@ -154,7 +154,9 @@ static tdm_status open_rest(tdm__service *s, const tdm__engine_options *o, tdm_e
 {
     tdm__engine_options told = *o;
     told.prefix.log = tdm__device_log(s->device);
+    pthread_mutex_lock(&s->mutex);
     snprintf(s->prefix_dir, sizeof s->prefix_dir, "%s", o->prefix.dir ? o->prefix.dir : "");
+    pthread_mutex_unlock(&s->mutex);
     TDM_TRY(load_template(s, err));
     return tdm__engine_create(s->model, s->tokenizer, &told, &s->engine, err);
 }
@@ -242,13 +244,15 @@ tdm_status tdm__service_load_opened(tdm__service *s, tdm__model *m, tdm__tokeniz
 
 void tdm__service_erase_prefixes(tdm__service *s)
 {
+    char dir[sizeof s->prefix_dir];
     pthread_mutex_lock(&s->mutex);
     const bool is_ready = s->state == TDM__SERVICE_READY;
+    memcpy(dir, s->prefix_dir, sizeof dir);
     pthread_mutex_unlock(&s->mutex);
-    if (!is_ready || s->prefix_dir[0] == '\0')
-        return;
-    tdm__engine_stop_storing(s->engine);
-    (void)tdm__prefix_folder_trim(s->prefix_dir, 0);
+    if (is_ready)
+        tdm__engine_stop_storing(s->engine);
+    if (dir[0] != '\0')
+        (void)tdm__prefix_folder_trim(dir, 0);
 }
 
 bool tdm__service_model_is_intact(tdm__service *s, tdm_error *err)
