@@ -7,7 +7,8 @@ The random clients of tests/e2e/traffic.py visit both phones at a modest rate. M
 back consents, hands questions to partners, pulls the network and has the settings read again; the maker changes
 partners; the regulator reviews, approves and withdraws. Every 10 s the phones' memory, descriptors and threads go to
 OUT/soak.csv, at the end (and every ten minutes) to OUT/soak.svg. It fails at the first answer that the rules do not
-allow, when a phone ends, when something grows after the first 40% of the time, when a journal is not complete.
+allow, when a phone ends, when something grows after the first 40% of the time, when a journal is not complete. Memory
+is not judged in less than an hour: pages of the caches count when a long prompt first touches them, up to 94 MB a slot.
 """
 import argparse
 import collections
@@ -176,7 +177,7 @@ class Soak:
             grown = w.growth(f"{name}.memory_kb") * window_s
             print(f"{name}: {w.rows[0][f'{name}.memory_kb']} kB at first, {w.rows[-1][f'{name}.memory_kb']} kB at the "
                   f"end, {grown:.0f} kB by slope over the last {window_s:.0f} s")
-            if grown > GROWTH_KB_MAX:
+            if grown > GROWTH_KB_MAX and self.options.hours >= 1:
                 wrong.append(f"the {name} phone's memory grows by {grown:.0f} kB")
             for what in ("descriptors", "threads"):
                 if w.growth(f"{name}.{what}") * window_s >= 3:
