@@ -339,6 +339,15 @@ static void a_cancel_from_inside_an_event_ends_the_answer_there(void **state)
     tdm__engine_destroy(e);
 }
 
+static sem_t was_cancelled;
+
+/* However late the test's thread comes. */
+static void wait_for_cancel(tdm__answer *a, const tdm__job_event *ev)
+{
+    if (ev->n_tokens > 0 && a->n_ids == 2)
+        sem_wait(&was_cancelled);
+}
+
 static void queued_and_running_jobs_are_cancelled_alone(void **state)
 {
     (void)state;
@@ -347,6 +356,8 @@ static void queued_and_running_jobs_are_cancelled_alone(void **state)
     tdm__job_params p = tdm__answer_params(hello, N_HELLO, 240), q = tdm__answer_params(hello + 1, 4, 9);
     p.ignore_end = q.ignore_end = true;
     run(e, &q, &want);
+    sem_init(&was_cancelled, 0, 0);
+    running.on_event = wait_for_cancel;
     assert_int_equal(tdm__answer_start(&running, e, &p, NULL), TDM_OK);
     assert_int_equal(tdm__answer_start(&queued, e, &p, NULL), TDM_OK);
     assert_int_equal(tdm__answer_start(&other, e, &q, NULL), TDM_OK);
@@ -354,9 +365,11 @@ static void queued_and_running_jobs_are_cancelled_alone(void **state)
     tdm__job_cancel(queued.job);
     tdm__answer_wait_tokens(&running, 2);
     tdm__job_cancel(running.job);
+    sem_post(&was_cancelled);
     tdm__answer_wait(&queued);
     tdm__answer_wait(&running);
     tdm__answer_wait(&other);
+    sem_destroy(&was_cancelled);
     assert_int_equal(queued.finish, TDM__FINISH_CANCELLED);
     assert_int_equal(queued.n_ids, 0);
     assert_int_equal(running.finish, TDM__FINISH_CANCELLED);
