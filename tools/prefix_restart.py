@@ -77,7 +77,8 @@ def words(n, seed):
 
 
 def measure(options):
-    head = words(options.tokens - 30, 1)  # a word is a token; the template has about 30 around it
+    salt = time.time_ns()  # so that a home in which this was run before knows none of it
+    head = words(options.tokens - 30, salt)  # a word is a token; the template has about 30 around it
     first = Daemon(options)
     cold_ms, cold = first.ask(head)
     first.stop()
@@ -85,8 +86,8 @@ def measure(options):
     for i in range(options.rounds):
         d = Daemon(options)
         d.ask("hello")
-        restored_ms, restored = d.ask(head + " " + words(options.new - 5, 100 + i))  # behind them 5 of the template
-        memory_ms, memory = d.ask(head + " " + words(options.new - 5, 200 + i))
+        restored_ms, restored = d.ask(head + " " + words(options.new - 5, salt + 2 * i + 1))  # behind them 5 of the template
+        memory_ms, memory = d.ask(head + " " + words(options.new - 5, salt + 2 * i + 2))
         d.stop()
         rows.append({"start_s": d.start_s, "restored_ms": restored_ms, "in_memory_ms": memory_ms,
                      "prompt_tokens": restored["prompt_tokens"], "restored_tokens": restored["prompt_reused"],

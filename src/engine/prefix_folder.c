@@ -78,13 +78,6 @@ bool tdm__prefix_folder_map(const tdm__prefix_folder *f, const tdm__prefix_key *
     return false;
 }
 
-bool tdm__prefix_folder_has(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index)
-{
-    char path[PATH_BYTES];
-    path_of(path, f, key, index);
-    return access(path, F_OK) == 0;
-}
-
 void tdm__prefix_folder_remove(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index)
 {
     char path[PATH_BYTES];
@@ -92,18 +85,19 @@ void tdm__prefix_folder_remove(const tdm__prefix_folder *f, const tdm__prefix_ke
     unlink(path);
 }
 
-static void touch(const char *path, int64_t used_ns)
+/* A folder that can only be read keeps its times: that is no failure. */
+static bool touch(const char *path, int64_t used_ns)
 {
     const struct timespec at = {.tv_sec = (time_t)(used_ns / 1000000000), .tv_nsec = (long)(used_ns % 1000000000)};
     const struct timespec times[2] = {at, at};
-    utimensat(AT_FDCWD, path, times, 0);
+    return utimensat(AT_FDCWD, path, times, 0) == 0 || errno != ENOENT;
 }
 
-void tdm__prefix_folder_touch(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, int64_t used_ns)
+bool tdm__prefix_folder_touch(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, int64_t used_ns)
 {
     char path[PATH_BYTES];
     path_of(path, f, key, index);
-    touch(path, used_ns);
+    return touch(path, used_ns);
 }
 
 /* ---- writing ---- */
@@ -139,7 +133,7 @@ tdm_status tdm__prefix_folder_write(tdm__prefix_folder *f, const tdm__prefix_key
     int rc = tdm__file_write_disposable(path, page, len, 0600);
     if (rc != 0)
         return tdm__fail_os(err, rc, "a page of %zu bytes cannot be written to %.200s", len, f->dir);
-    touch(path, used_ns);
+    (void)touch(path, used_ns);
     f->bytes += on_disk(len);
     f->looked_bytes += on_disk(len);
     return TDM_OK;

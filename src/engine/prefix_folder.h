@@ -37,11 +37,10 @@ tdm_status tdm__prefix_folder_open(tdm__prefix_folder *f, const char *dir, uint6
 bool tdm__prefix_folder_map(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, size_t len,
                             tdm__map *out);
 
-bool tdm__prefix_folder_has(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index);
 void tdm__prefix_folder_remove(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index);
 
-/* It was used at that time. Any thread; errors do no harm. */
-void tdm__prefix_folder_touch(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, int64_t used_ns);
+/* It was used at that time; false: there is none. Any thread. */
+bool tdm__prefix_folder_touch(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, int64_t used_ns);
 
 /* Writes a sealed page, after making room for it. ERR_LIMIT: the disk is too full, or the page larger than the bound.
  * ERR_IO. One thread a folder object. */

@@ -107,7 +107,7 @@ static void *writer_main(void *store)
     tdm__prefix_store *s = store;
     for (page_of p; take_page(s, &p);) {
         tdm_error err = {0};
-        if (tdm__prefix_folder_has(&s->folder, &p.key, p.index))
+        if (tdm__prefix_folder_touch(&s->folder, &p.key, p.index, p.used_ns)) /* another slot's, or process's */
             continue;
         tdm__prefix_page_seal(s->page, s->page_bytes, &p.key);
         if (tdm__prefix_folder_write(&s->folder, &p.key, p.index, s->page, s->page_bytes, p.used_ns, &err) == TDM_OK)
@@ -206,8 +206,7 @@ static bool find_page(tdm__prefix_store *s, const tdm__prefix_pages *pages, size
         return false;
     tdm__map_warm(&m);
     tdm__map_close(&m);
-    tdm__prefix_folder_touch(&s->folder, &pages->keys[index], index, pages->used_ns);
-    return true;
+    return tdm__prefix_folder_touch(&s->folder, &pages->keys[index], index, pages->used_ns);
 }
 
 void tdm__prefix_store_find(tdm__prefix_store *s, const char *app, const int32_t *tokens, size_t n_tokens,

@@ -439,6 +439,31 @@ static void trimming_takes_the_end_of_a_chain_first(void **state)
     assert_int_equal(world_count("", NULL), 0);
 }
 
+/* Also where the store had lost some of the middle, or a slot had the beginning in memory. */
+static void a_chain_has_one_time(void **state)
+{
+    char paths[WORLD_PAGES][512];
+    struct stat st, last;
+    tdm__job_params p = world_params(prompt, 33, "mail");
+    p.n_prompt = 6 * TDM__KV_TILE;
+    tdm__engine *e = world_engine(*state, 1);
+    world_run(e, &p, &first);
+    p.n_prompt = WORLD_PROMPT;
+    world_run(e, &p, &first);
+    tdm__engine_destroy(e);
+    assert_true(world_find_page(8, paths[8]));
+    assert_int_equal(unlink(paths[8]), 0);
+    world_run_alone(*state, &p, &again);
+    assert_int_equal(again.timings.n_prompt_reused, 8 * TDM__KV_TILE);
+    assert_true(world_find_page(0, paths[0]));
+    assert_int_equal(stat(paths[0], &last), 0);
+    for (size_t i = 1; i < WORLD_PAGES; i++) {
+        assert_true(world_find_page(i, paths[i]));
+        assert_int_equal(stat(paths[i], &st), 0);
+        assert_true(st.st_mtim.tv_sec == last.st_mtim.tv_sec && st.st_mtim.tv_nsec == last.st_mtim.tv_nsec);
+    }
+}
+
 static void other_files_in_the_folder_stay(void **state)
 {
     world *w = *state;
@@ -551,6 +576,7 @@ int main(void)
         IN_WORLD(a_write_that_fails_leaves_nothing),
         IN_WORLD(the_bound_holds_and_the_oldest_go_first),
         IN_WORLD(trimming_takes_the_end_of_a_chain_first),
+        IN_WORLD(a_chain_has_one_time),
         IN_WORLD(other_files_in_the_folder_stay),
         IN_WORLD(two_processes_write_the_same_pages_at_once),
         IN_WORLD(a_kill_while_writing_leaves_nothing_that_is_used),
