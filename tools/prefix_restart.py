@@ -86,8 +86,9 @@ def measure(options):
     for i in range(options.rounds):
         d = Daemon(options)
         d.ask("hello")
-        restored_ms, restored = d.ask(head + " " + words(options.new - 5, salt + 2 * i + 1))  # behind them 5 of the template
-        memory_ms, memory = d.ask(head + " " + words(options.new - 5, salt + 2 * i + 2))
+        ends = [" " + words(options.new - 5, salt + 2 * i + k) for k in (1, 2)]  # behind them 5 of the template
+        restored_ms, restored = d.ask(head + ends[0])
+        memory_ms, memory = d.ask(head + ends[1])
         d.stop()
         rows.append({"start_s": d.start_s, "restored_ms": restored_ms, "in_memory_ms": memory_ms,
                      "prompt_tokens": restored["prompt_tokens"], "restored_tokens": restored["prompt_reused"],
