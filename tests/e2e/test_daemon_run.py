@@ -197,7 +197,7 @@ def test_the_manager_is_told_of_ready_reload_and_stop(tmp_path, abstract):
         assert manager.until("RELOADING") and manager.next() == {"READY": "1"}  # it goes on as it was
         d.process.terminate()
         assert manager.until("STOPPING")["STOPPING"] == "1"
-        d.process.wait(timeout=30)  # a second signal, as the fixture sends one, may hit it where none is watched any more
+        d.process.wait(timeout=30)  # the fixture signals again: nobody may watch by then
 
 
 def test_the_watchdog_is_fed_at_half_its_time(tmp_path):
