@@ -1,4 +1,4 @@
-/* pack_panel.c - rows of a GGUF file to panels, value by value: done once for a file.
+/* pack_panel.c - rows of a GGUF file to panels, run by run: done once for a file.
  *
  * A block's quants are read by the functions that the reference reads them with (quant_blocks.h), so a layout of the
  * file is written down once.
@@ -11,43 +11,77 @@
 #include "kernel/packed_parts.h"
 #include "kernel/quant_blocks.h"
 
-/* Quants of one block of a row: q[0 .. block_values), as stored. */
-static void read_quants(tdm__type type, const uint8_t *b, uint8_t *q)
+enum { RUN = 32 /* columns */, GROUPS = 8 /* of 4 columns in a run */, VECTOR = 64 /* bytes */ };
+
+static uint64_t each_byte(uint8_t x) { return x * 0x0101010101010101u; }
+
+/* The bits of 4 bytes of a plane, one for each of 32 values, into bit 4 of these. A byte is copied to 8, of which each
+ * keeps its own bit, and what is not zero there carries into the byte's highest bit. */
+static void add_fifth_bits(const uint8_t *plane, uint8_t q[RUN])
 {
-    for (int j = 0; j < 32 && type < TDM__TYPE_Q2_K; j++)
-        switch (type) {
-        case TDM__TYPE_Q4_0: q[j] = (uint8_t)tdm__block_nibble(b + 2, j); break;
-        case TDM__TYPE_Q4_1: q[j] = (uint8_t)tdm__block_nibble(b + 4, j); break;
-        case TDM__TYPE_Q5_0: q[j] = (uint8_t)(tdm__block_nibble(b + 6, j) | tdm__block_bit(b + 2, j) << 4); break;
-        case TDM__TYPE_Q5_1: q[j] = (uint8_t)(tdm__block_nibble(b + 8, j) | tdm__block_bit(b + 4, j) << 4); break;
-        default: q[j] = b[2 + j] ^ 0x80; break; /* Q8_0 */
-        }
-    for (int j = 0; j < 256 && type >= TDM__TYPE_Q2_K; j++)
-        switch (type) {
-        case TDM__TYPE_Q2_K: q[j] = (uint8_t)tdm__block_two_bits(b + 16, j); break;
-        case TDM__TYPE_Q3_K: q[j] = (uint8_t)tdm__block_quant_q3_k(b, j); break;
-        case TDM__TYPE_Q4_K: q[j] = (uint8_t)tdm__block_nibble_k(b + 16, j); break;
-        case TDM__TYPE_Q5_K:
-            q[j] = (uint8_t)(tdm__block_nibble_k(b + 48, j) | (b[16 + j % 32] >> j / 32 & 1) << 4);
-            break;
-        default: q[j] = (uint8_t)tdm__block_quant_q6_k(b, j); break; /* Q6_K */
-        }
+    static const uint8_t own_bits[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+    uint64_t own, eight;
+    memcpy(&own, own_bits, sizeof own);
+    for (size_t i = 0; i < RUN / 8; i++) {
+        uint64_t bits = each_byte(plane[i]) & own;
+        bits = (bits + each_byte(0x7f)) >> 7 & each_byte(1);
+        memcpy(&eight, q + 8 * i, sizeof eight);
+        eight |= bits << 4;
+        memcpy(q + 8 * i, &eight, sizeof eight);
+    }
 }
 
-/* A column of a row is byte `at` of the vectors of its group g. */
-static inline void put_quant(tdm__packed_shape s, uint8_t *run, size_t g, size_t at, uint8_t q)
+/* The quants of a run of a block, as stored. */
+static void read_run(tdm__type type, const uint8_t *b, int run, uint8_t q[RUN])
 {
-    uint8_t *high = run + 64 * s.n_low;
-    if (s.low_bits == 8)
-        run[64 * g + at] = q;
-    else if (s.low_bits == 4)
-        run[64 * (g % 4) + at] |= (uint8_t)((q & 15) << g / 4 * 4);
-    else
-        run[64 * (g / 4) + at] |= (uint8_t)((q & 3) << g % 4 * 2);
-    if (s.high_bits == 1)
-        high[at] |= (uint8_t)((q >> s.low_bits & 1) << g);
-    if (s.high_bits == 2)
-        high[64 * (g / 4) + at] |= (uint8_t)((q >> s.low_bits & 3) << g % 4 * 2);
+#define READ_RUN(value)                                                                                              \
+    for (int k = 0; k < RUN; k++)                                                                                    \
+        q[k] = (uint8_t)(value)
+    switch (type) {
+    case TDM__TYPE_Q4_0: READ_RUN(tdm__block_nibble(b + 2, k)); return;
+    case TDM__TYPE_Q4_1: READ_RUN(tdm__block_nibble(b + 4, k)); return;
+    case TDM__TYPE_Q5_0:
+        READ_RUN(tdm__block_nibble(b + 6, k));
+        add_fifth_bits(b + 2, q);
+        return;
+    case TDM__TYPE_Q5_1:
+        READ_RUN(tdm__block_nibble(b + 8, k));
+        add_fifth_bits(b + 4, q);
+        return;
+    case TDM__TYPE_Q2_K: READ_RUN(tdm__block_two_bits(b + 16, run, k)); return;
+    case TDM__TYPE_Q3_K: READ_RUN(tdm__block_quant_q3_k(b, run, k)); return;
+    case TDM__TYPE_Q4_K: READ_RUN(tdm__block_nibble_k(b + 16, run, k)); return;
+    case TDM__TYPE_Q5_K: READ_RUN(tdm__block_quant_q5_k(b, run, k)); return;
+    case TDM__TYPE_Q6_K: READ_RUN(tdm__block_quant_q6_k(b, run, k)); return;
+    default: READ_RUN(b[2 + k] ^ 0x80); return; /* Q8_0 */
+    }
+#undef READ_RUN
+}
+
+/* One vector: `bits` bits from bit `from` on of n groups, the first group's lowest. A word is 4 columns of a row, whose
+ * bytes do not meet: what is shifted across is masked. */
+static void put_vector(const uint32_t (*groups)[TDM__PANEL_ROWS], size_t n, unsigned step, unsigned from, unsigned bits,
+                       uint8_t *out)
+{
+    uint32_t vector[TDM__PANEL_ROWS] = {0};
+    const uint32_t mask = (uint32_t)each_byte((uint8_t)((1u << bits) - 1));
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
+            vector[r] |= (groups[i * step][r] >> from & mask) << i * bits;
+    memcpy(out, vector, sizeof vector);
+}
+
+/* The vectors of a run (packed.h): group g of row r is word r of groups[g]. */
+static void put_run(tdm__packed_shape s, const uint32_t (*groups)[TDM__PANEL_ROWS], uint8_t *run)
+{
+    uint8_t *high = run + VECTOR * s.n_low;
+    for (size_t v = 0; v < s.n_low; v++)
+        if (s.low_bits == 2)
+            put_vector(groups + 4 * v, 4, 1, 0, 2, run + VECTOR * v);
+        else
+            put_vector(groups + v, GROUPS / s.n_low, 4, 0, s.low_bits, run + VECTOR * v);
+    for (size_t v = 0; v < s.n_high; v++)
+        put_vector(groups + GROUPS / s.n_high * v, GROUPS / s.n_high, 1, s.low_bits, s.high_bits, high + VECTOR * v);
 }
 
 static void put_half(uint8_t *out, size_t r, const uint8_t *half) { memcpy(out + 2 * r, half, 2); }
@@ -92,19 +126,28 @@ static void put_scales(tdm__type type, const uint8_t *b, size_t i, size_t r, uin
     }
 }
 
-static void pack_slab(tdm__type type, const uint8_t *row, size_t r, size_t n_cols, uint8_t *slab)
+/* n_rows rows, of which the first is at rows, times n_cols columns. */
+static void pack_slab(tdm__type type, const uint8_t *rows, size_t row_bytes, size_t n_rows, size_t n_cols,
+                      uint8_t *slab)
 {
     const tdm__type_traits *t = tdm__type_get((uint32_t)type);
     const tdm__packed_shape shape = tdm__packed_shape_of(type);
     const size_t run_bytes = tdm__packed_run_bytes(type);
-    uint8_t *scales = slab + n_cols / 32 * run_bytes;
-    for (size_t c = 0, i = 0; c < n_cols; c += t->block_values, i++, row += t->block_bytes) {
-        uint8_t q[TDM__SLAB_COLS];
-        read_quants(type, row, q);
-        for (size_t k = 0; k < t->block_values; k++)
-            put_quant(shape, slab + (c + k) / 32 * run_bytes, k % 32 / 4, 4 * r + k % 4, q[k]);
-        put_scales(type, row, i, r, scales);
+    uint8_t *scales = slab + n_cols / RUN * run_bytes;
+    uint32_t groups[GROUPS][TDM__PANEL_ROWS] = {{0}};
+    for (size_t c = 0; c < n_cols; c += RUN) {
+        for (size_t r = 0; r < n_rows; r++) {
+            uint8_t q[RUN];
+            const uint8_t *block = rows + r * row_bytes + c / t->block_values * t->block_bytes;
+            read_run(type, block, (int)(c % t->block_values / RUN), q);
+            for (size_t g = 0; g < GROUPS; g++)
+                memcpy(&groups[g][r], q + 4 * g, 4);
+        }
+        put_run(shape, (const uint32_t(*)[TDM__PANEL_ROWS])groups, slab + c / RUN * run_bytes);
     }
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t i = 0; i < n_cols / t->block_values; i++)
+            put_scales(type, rows + r * row_bytes + i * t->block_bytes, i, r, scales);
 }
 
 static void pack_floats(tdm__type type, const uint8_t *row, size_t r, size_t n_cols, uint8_t *slab)
@@ -121,13 +164,11 @@ void tdm__pack_panel(tdm__type type, const uint8_t *rows, size_t row_bytes, size
     memset(out, 0, tdm__packed_panel_bytes(type, n_cols));
     for (size_t c = 0; c < n_cols; c += TDM__SLAB_COLS) {
         const size_t n = tdm__slab_cols(n_cols, c);
-        for (size_t r = 0; r < n_rows; r++) {
-            const uint8_t *row = rows + r * row_bytes + c / t->block_values * t->block_bytes;
-            if (t->block_values == 1)
-                pack_floats(type, row, r, n, out);
-            else
-                pack_slab(type, row, r, n, out);
-        }
+        const uint8_t *first = rows + c / t->block_values * t->block_bytes;
+        if (t->block_values > 1)
+            pack_slab(type, first, row_bytes, n_rows, n, out);
+        for (size_t r = 0; t->block_values == 1 && r < n_rows; r++)
+            pack_floats(type, first + r * row_bytes, r, n, out);
         out += tdm__packed_slab_bytes(type, n);
     }
 }

@@ -77,8 +77,8 @@ static void dequantize_q2_k(const uint8_t *b, float *out)
 {
     float d = tdm__block_f16(b + 80), d_min = tdm__block_f16(b + 82);
     for (int j = 0; j < 256; j++) {
-        int scales = b[j / 16];
-        out[j] = d * (float)(scales & 15) * (float)tdm__block_two_bits(b + 16, j) - d_min * (float)(scales >> 4);
+        int scales = b[j / 16], n = tdm__block_two_bits(b + 16, j / 32, j % 32);
+        out[j] = d * (float)(scales & 15) * (float)n - d_min * (float)(scales >> 4);
     }
 }
 
@@ -86,8 +86,10 @@ static void dequantize_q2_k(const uint8_t *b, float *out)
 static void dequantize_q3_k(const uint8_t *b, float *out)
 {
     float d = tdm__block_f16(b + 108);
-    for (int j = 0; j < 256; j++)
-        out[j] = d * (float)tdm__block_scale_q3_k(b + 96, j / 16) * (float)(tdm__block_quant_q3_k(b, j) - 4);
+    for (int j = 0; j < 256; j++) {
+        int n = tdm__block_quant_q3_k(b, j / 32, j % 32) - 4;
+        out[j] = d * (float)tdm__block_scale_q3_k(b + 96, j / 16) * (float)n;
+    }
 }
 
 /* f16 d, f16 dmin, 12 bytes of eight 6-bit (scale, min) of runs of 32, 128 bytes of nibbles.
@@ -97,7 +99,7 @@ static void dequantize_q4_k(const uint8_t *b, float *out)
     float d = tdm__block_f16(b), d_min = tdm__block_f16(b + 2);
     for (int j = 0; j < 256; j++) {
         tdm__scale_min s = tdm__block_scale_min(b + 4, j / 32);
-        out[j] = d * (float)s.scale * (float)tdm__block_nibble_k(b + 16, j) - d_min * (float)s.min;
+        out[j] = d * (float)s.scale * (float)tdm__block_nibble_k(b + 16, j / 32, j % 32) - d_min * (float)s.min;
     }
 }
 
@@ -107,8 +109,7 @@ static void dequantize_q5_k(const uint8_t *b, float *out)
     float d = tdm__block_f16(b), d_min = tdm__block_f16(b + 2);
     for (int j = 0; j < 256; j++) {
         tdm__scale_min s = tdm__block_scale_min(b + 4, j / 32);
-        int n = tdm__block_nibble_k(b + 48, j) | (b[16 + j % 32] >> j / 32 & 1) << 4;
-        out[j] = d * (float)s.scale * (float)n - d_min * (float)s.min;
+        out[j] = d * (float)s.scale * (float)tdm__block_quant_q5_k(b, j / 32, j % 32) - d_min * (float)s.min;
     }
 }
 
@@ -117,7 +118,7 @@ static void dequantize_q6_k(const uint8_t *b, float *out)
 {
     float d = tdm__block_f16(b + 208);
     for (int j = 0; j < 256; j++)
-        out[j] = d * (float)(int8_t)b[192 + j / 16] * (float)(tdm__block_quant_q6_k(b, j) - 32);
+        out[j] = d * (float)(int8_t)b[192 + j / 16] * (float)(tdm__block_quant_q6_k(b, j / 32, j % 32) - 32);
 }
 
 typedef void (*dequantize_fn)(const uint8_t *block, float *out);

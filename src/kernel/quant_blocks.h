@@ -1,6 +1,6 @@
 /* quant_blocks.h - single fields of ggml's blocks, as the reference C reads them: bytes in, numbers out.
  *
- * Shared by the row reader (quant.c) and the reference unpack (unpack.c), so that a layout is written down once.
+ * Shared by the row reader (quant.c) and whoever packs (pack_panel.c), so that a layout is written down once.
  */
 #ifndef TDM_KERNEL_QUANT_BLOCKS_H
 #define TDM_KERNEL_QUANT_BLOCKS_H
@@ -25,17 +25,25 @@ static inline int tdm__block_nibble(const uint8_t *p, int j) { return j < 16 ? p
 
 static inline int tdm__block_bit(const uint8_t *p, int j) { return p[j / 8] >> j % 8 & 1; }
 
-/* Value j of 256 in 128 bytes: runs of 32 low nibbles, then the 32 high ones of the same bytes. */
-static inline int tdm__block_nibble_k(const uint8_t *p, int j)
+/* Of the K types a value is named by its run of 32, 0 .. 7, and its place k in it: what concerns the run is then the
+ * same for 32 values, and compilers see it. */
+
+/* 256 values in 128 bytes: runs of 32 low nibbles, then the 32 high ones of the same bytes. */
+static inline int tdm__block_nibble_k(const uint8_t *p, int run, int k)
 {
-    int byte = p[j / 64 * 32 + j % 32];
-    return j / 32 % 2 == 0 ? byte & 15 : byte >> 4;
+    return p[run / 2 * 32 + k] >> run % 2 * 4 & 15;
 }
 
-/* Value j of 256 in 64 bytes: each 32 bytes hold 4 runs of 32, the first in their lowest 2 bits. */
-static inline int tdm__block_two_bits(const uint8_t *p, int j)
+/* 256 values in 64 bytes: each 32 bytes hold 4 runs of 32, the first in their lowest 2 bits. */
+static inline int tdm__block_two_bits(const uint8_t *p, int run, int k)
 {
-    return p[j / 128 * 32 + j % 32] >> j / 32 % 4 * 2 & 3;
+    return p[run / 4 * 32 + k] >> run % 4 * 2 & 3;
+}
+
+/* Q5_K block: 0 .. 31. Bit i of byte k of its 32 bytes of fifth bits is run i's. */
+static inline int tdm__block_quant_q5_k(const uint8_t *block, int run, int k)
+{
+    return tdm__block_nibble_k(block + 48, run, k) | (block[16 + k] >> run & 1) << 4;
 }
 
 typedef struct tdm__scale_min {
@@ -58,19 +66,18 @@ static inline int tdm__block_scale_q3_k(const uint8_t *p, int i)
     return (low | (p[8 + i % 4] >> i / 4 * 2 & 3) << 4) - 32;
 }
 
-/* Q3_K block: value j, 0 .. 7 (weight + 4). */
-static inline int tdm__block_quant_q3_k(const uint8_t *block, int j)
+/* Q3_K block: 0 .. 7 (weight + 4). */
+static inline int tdm__block_quant_q3_k(const uint8_t *block, int run, int k)
 {
-    return tdm__block_two_bits(block + 32, j) | (block[j % 32] >> j / 32 & 1) << 2;
+    return tdm__block_two_bits(block + 32, run, k) | (block[k] >> run & 1) << 2;
 }
 
-/* Q6_K block: value j, 0 .. 63 (weight + 32). Each half (128 values) has 64 bytes of low nibbles: values l and l + 64
+/* Q6_K block: 0 .. 63 (weight + 32). Each half (128 values) has 64 bytes of low nibbles: values l and l + 64
  * share a byte; its 32 bytes of high bits hold 2 bits for each of l, l + 32, l + 64, l + 96. */
-static inline int tdm__block_quant_q6_k(const uint8_t *block, int j)
+static inline int tdm__block_quant_q6_k(const uint8_t *block, int run, int k)
 {
-    int half = j / 128, l = j % 128;
-    int byte = block[half * 64 + l % 64], high = block[128 + half * 32 + l % 32];
-    return (l < 64 ? byte & 15 : byte >> 4) | (high >> l / 32 * 2 & 3) << 4;
+    const int half = run / 4, byte = block[half * 64 + run % 2 * 32 + k], high = block[128 + half * 32 + k];
+    return (byte >> run % 4 / 2 * 4 & 15) | (high >> run % 4 * 2 & 3) << 4;
 }
 
 #endif

@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include "base/sha256.h"
+#include "kernel/packed.h"
 #include "model/model.h"
 #include "model/packed_file.h"
 #include "temp_folder.h"
@@ -390,9 +392,54 @@ static void processes_do_not_take_away_what_others_pack(void **state)
     }
 }
 
+/* What version 1 of the layout made of such rows when it was written: packed files of today are read tomorrow. */
+static void panels_are_those_of_their_version_to_the_byte(void **state)
+{
+    (void)state;
+    static const struct {
+        tdm__type type;
+        uint32_t digest[2]; /* first bytes of the SHA-256, of 13 and of 16 rows */
+    } cases[] = {
+        {TDM__TYPE_F32, {0xb43f8b6c, 0xd7750952}},
+        {TDM__TYPE_F16, {0xcba89c56, 0x886dcb82}},
+        {TDM__TYPE_Q4_0, {0xae102f1d, 0xb0a302ff}},
+        {TDM__TYPE_Q4_1, {0x8cc6378f, 0xcdbb498b}},
+        {TDM__TYPE_Q5_0, {0x65733e2a, 0x9b99a0a0}},
+        {TDM__TYPE_Q5_1, {0x642d048c, 0xea3bc350}},
+        {TDM__TYPE_Q8_0, {0xbd1745d2, 0xc58eba8d}},
+        {TDM__TYPE_Q2_K, {0xd13c7807, 0x42112f90}},
+        {TDM__TYPE_Q3_K, {0x7a21cea6, 0xdca93974}},
+        {TDM__TYPE_Q4_K, {0x338f4ca2, 0x4d2f4a3f}},
+        {TDM__TYPE_Q5_K, {0x49f53edc, 0x01e8fc6b}},
+        {TDM__TYPE_Q6_K, {0xe8af1898, 0xe650db85}},
+        {TDM__TYPE_BF16, {0x43bafe66, 0xc1f34051}},
+    };
+    assert_int_equal(TDM__PACKED_VERSION, 1);
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        const tdm__type type = cases[i / 2].type;
+        const tdm__type_traits *t = tdm__type_get((uint32_t)type);
+        const size_t n_rows = i % 2 ? 16 : 13, n_cols = t->block_values == 256 ? 512 : 288;
+        const size_t row_bytes = n_cols / t->block_values * t->block_bytes, n = tdm__packed_panel_bytes(type, n_cols);
+        uint8_t *rows = malloc(n_rows * row_bytes), *panel = malloc(n), digest[TDM__SHA256_BYTES];
+        uint64_t x = (uint64_t)type + n_rows;
+        assert_true(rows && panel);
+        for (size_t k = 0; k < n_rows * row_bytes; k++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            rows[k] = (uint8_t)(x >> 56);
+        }
+        tdm__pack_panel(type, rows, row_bytes, n_rows, n_cols, panel);
+        tdm__sha256(panel, n, digest);
+        assert_int_equal((uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 | digest[3],
+                         cases[i / 2].digest[i % 2]);
+        free(rows);
+        free(panel);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(panels_are_those_of_their_version_to_the_byte),
         cmocka_unit_test_setup_teardown(a_second_start_finds_what_the_first_has_made, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_was_moved_is_known_by_its_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_file_under_the_same_name_is_packed_anew, set_up, tear_down),
