@@ -307,7 +307,7 @@ void tdm__request_destroy(tdm__request **request)
     pthread_mutex_unlock(&r->mutex);
     if (r->has_writer)
         pthread_join(r->writer, NULL);
-    for (size_t i = 0; i < r->n_candidates; i++)
+    for (size_t i = 0; i < r->n_jobs; i++)
         tdm__job_destroy(&r->candidates[i].job);
     free_request(r);
 }

@@ -63,7 +63,7 @@ struct tdm__request {
     uint64_t consent_generation;
     double prepare_ms; /* from start to the engine's queue */
     tdm__candidate candidates[TDM__CANDIDATES_MAX];
-    size_t n_candidates;
+    size_t n_candidates; /* of these, so many first ones are told */
     size_t n_places; /* generations that may run side by side: so many places of the service it holds */
     bool is_stopped; /* by a term or changed rules: nothing more is told. Of the thread that writes */
     const char *rule;

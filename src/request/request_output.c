@@ -13,9 +13,10 @@ enum { HELD_BYTES_MAX = 1 << 20 };
 
 void tdm__output_init(tdm__request *r)
 {
+    for (size_t i = 0; i < TDM__CANDIDATES_MAX; i++) /* a feature may generate more than it tells */
+        r->candidates[i] = (tdm__candidate){.request = r, .index = i};
     for (size_t i = 0; i < r->n_candidates; i++) {
         tdm__candidate *c = &r->candidates[i];
-        *c = (tdm__candidate){.request = r, .index = i};
         tdm__buf_init(&c->held, HELD_BYTES_MAX);
         tdm__screen_stream_init(&c->screen, r->rules->screen);
         tdm__sha256_begin(&c->released);

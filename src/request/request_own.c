@@ -13,7 +13,7 @@
 void tdm__request_cancel_jobs(tdm__request *r)
 {
     pthread_mutex_lock(&r->mutex);
-    for (size_t i = 0; i < r->n_candidates; i++)
+    for (size_t i = 0; i < r->n_jobs; i++)
         if (r->candidates[i].job)
             tdm__job_cancel(r->candidates[i].job);
     pthread_mutex_unlock(&r->mutex);

@@ -115,6 +115,13 @@ def test_eight_suggestions_of_one_reply(daemon):
     assert len(ask(daemon, "reply", body_of("reply", n=8))[2]["suggestions"]) == 8
 
 
+def test_each_verb_takes_chinese(daemon):
+    text = "我们明天上午在公司开会，请大家提前准备好资料。"
+    for verb in ("proofread", "rewrite", "summarize"):
+        status, _, answer = ask(daemon, verb, {"text": text})
+        assert status == 200 or answer["error"]["code"] == "no_good_answer", answer
+
+
 def test_two_verbs_at_once(daemon):
     text = "one two three four five six seven eight"
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -32,6 +32,7 @@ typedef struct play {
     char seen[TDM__CANDIDATES_MAX][4096]; /* by on_text */
     size_t n_seen[TDM__CANDIDATES_MAX];
     unsigned delay_us;
+    size_t n_at_once; /* 0: as many as are told */
 } play;
 
 static void collect(void *user, const tdm__event *ev)
@@ -126,6 +127,7 @@ static tdm__chat_request question(json_t *messages, play *p, size_t n)
 {
     return (tdm__chat_request){.messages = messages,
                                .n = n,
+                               .n_at_once = p->n_at_once,
                                .sampling = tdm__sampling_default(),
                                .n_top_logprobs = -1,
                                .feature = "rewrite",
@@ -237,6 +239,19 @@ static void candidates_side_by_side_are_those_of_their_seeds(void **state)
     assert_int_equal(two.n_told, 0);
     free_kept(&two);
     free_kept(&one);
+}
+
+/* A feature may read several of which it tells one. */
+static void more_may_be_generated_than_are_told(void **state)
+{
+    (void)state;
+    play told = {.act = generate_two}, kept = {.act = generate_two, .n_at_once = 2};
+    run(&told, 2, "x");
+    run(&kept, 1, "x");
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(kept.kept[i].text, told.kept[i].text);
+    free_kept(&told);
+    free_kept(&kept);
 }
 
 static tdm_status release_a_term_in_pieces(play *p, tdm__request *r, tdm_error *err)
@@ -393,8 +408,8 @@ static void a_cancel_from_another_thread_ends_it_at_any_time(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 40; i++) {
-        play p = {.act = generate_for_ever};
-        start(&p, 2, "a text");
+        play p = {.act = generate_for_ever, .n_at_once = 2};
+        start(&p, 1 + i % 2, "a text");
         usleep(i * 200);
         tdm__request_cancel(p.request);
         tdm__request_destroy(&p.request);
@@ -465,6 +480,7 @@ int main(void)
         cmocka_unit_test(what_was_generated_is_not_told_but_what_is_released),
         cmocka_unit_test(timings_are_those_of_all_generations),
         cmocka_unit_test(candidates_side_by_side_are_those_of_their_seeds),
+        cmocka_unit_test(more_may_be_generated_than_are_told),
         cmocka_unit_test(a_term_in_what_is_released_stops_the_answer_before_it_is_told),
         cmocka_unit_test(a_term_in_the_question_stops_it_before_the_feature_runs),
         cmocka_unit_test(what_was_held_back_is_told_at_the_end),
