@@ -156,8 +156,8 @@ phone_port() { if [ "$1" = left ]; then echo $((DEMO_PORT + 20)); else echo $((D
 make_phone() { # make_phone NAME SOLD_IN
     home=$PHONES/$1
     rm -rf "$home"
-    mkdir -p "$home/state/filings"
-    ln -s "$shared_cache" "$home/cache"
+    mkdir -p "$home/state/filings" "$home/cache"
+    ln -s "$shared_cache/models" "$home/cache/models" # weights alone: what a phone has read is its own
     serial=$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
     $TANDEM keygen --quiet --out "$home/device" >/dev/null
     $TANDEM device make --quiet --key "$AUTHORITY/keys/maker.key" --device "DEMO-$serial" --sku "DEMO-PHONE-$2" \
@@ -242,8 +242,8 @@ start_emulators() {
         rm -f "$AUTHORITY/emulators/$e.fault"
         addresses="${addresses:-} $e@$(emulator_port "$e")"
     done
-    mkdir -p "$RUN_DIR/emulators"
-    ln -sfn "$shared_cache" "$RUN_DIR/emulators/cache"
+    mkdir -p "$RUN_DIR/emulators/cache"
+    ln -sfn "$shared_cache/models" "$RUN_DIR/emulators/cache/models"
     (
         # shellcheck disable=SC2086
         exec "$TANDEM" emulate $addresses --home "$RUN_DIR/emulators" -m "$DEMO_MODEL" --log "$RUN_DIR/emulators.log" \
@@ -255,7 +255,8 @@ start_emulators() {
 supervise() {
     shared_cache=${TANDEM_HOME:+$TANDEM_HOME/cache}
     shared_cache=${shared_cache:-${XDG_CACHE_HOME:-$HOME/.cache}/tandem} # both phones share the weights
-    mkdir -p "$PHONES" "$shared_cache"
+    mkdir -p "$PHONES" "$shared_cache/models"
+    export TANDEM_PACKED="${TANDEM_PACKED:-$shared_cache/packed}"
     make_authority
     trap 'stopping=1' TERM INT HUP
     stopping=

@@ -86,11 +86,17 @@ static int print_config(const tdm__settings *s)
     return code;
 }
 
+typedef struct loading {
+    tdm__bring bring;
+    tdm__common *common;
+} loading;
+
 static tdm_status load(void *user, tdm__service *s, const tdm__log *log, const atomic_bool *stop, tdm_error *err)
 {
-    tdm__bring *bring = user;
-    bring->log = log;
-    return tdm__bring_load(bring, s, stop, err);
+    loading *l = user;
+    l->bring.log = log;
+    tdm__options_limit_threads(l->common, log);
+    return tdm__bring_load(&l->bring, s, stop, err);
 }
 
 static int serve(tdm__common *common, const tdm__settings *settings, tdm__daemon_options *o)
@@ -99,26 +105,26 @@ static int serve(tdm__common *common, const tdm__settings *settings, tdm__daemon
     common->n_parallel = (size_t)tdm__settings_number(settings, TDM__SET_PARALLEL);
     common->n_ctx = (size_t)tdm__settings_number(settings, TDM__SET_CONTEXT);
     common->n_threads = (size_t)tdm__settings_number(settings, TDM__SET_THREADS);
-    tdm__options_limit_threads(common);
     /* the table has the same words */
     (void)tdm__prefix_scope_parse(tdm__settings_text(settings, TDM__SET_PREFIX), &common->prefix_scope);
     common->prefix_bytes_max = tdm__settings_number(settings, TDM__SET_PREFIX_CACHE);
     tdm__kv_type_parse(tdm__settings_text(settings, TDM__SET_KV), &common->kv_type); /* a choice: one of its names */
-    tdm__bring bring = {.common = common,
-                        .model = tdm__settings_text(settings, TDM__SET_MODEL),
-                        .n_queue = (size_t)tdm__settings_number(settings, TDM__SET_QUEUE),
-                        .no_drafts = strcmp(tdm__settings_text(settings, TDM__SET_DRAFT), "off") == 0};
-    tdm_status s = tdm__bring_choose(&bring, &err);
+    loading l = {.common = common,
+                 .bring = {.common = common,
+                           .model = tdm__settings_text(settings, TDM__SET_MODEL),
+                           .n_queue = (size_t)tdm__settings_number(settings, TDM__SET_QUEUE),
+                           .no_drafts = strcmp(tdm__settings_text(settings, TDM__SET_DRAFT), "off") == 0}};
+    tdm_status s = tdm__bring_choose(&l.bring, &err);
     if (s == TDM_OK) {
         o->settings = settings;
-        o->model_asked = bring.name;
+        o->model_asked = l.bring.name;
         o->state_dir = common->home.state;
         o->quiet = common->quiet;
         o->load = load;
-        o->load_user = &bring;
+        o->load_user = &l;
         s = tdm__daemon_run(o, &err);
     }
-    tdm__bring_fini(&bring);
+    tdm__bring_fini(&l.bring);
     return s == TDM_OK ? TDM__EXIT_DONE : tdm__command_fail("serve", &err);
 }
 

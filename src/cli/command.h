@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "engine/prefix_store.h"
 #include "model/kv.h"
 #include "os/cpu.h"
@@ -91,8 +92,8 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
                         tdm__common *common, const char **args, size_t args_max, size_t *n_args, int *code);
 
 /* More threads than the process may use become as many as it may, and a line says so unless --quiet. Parsing does it;
- * whoever sets n_threads later does it again. */
-void tdm__options_limit_threads(tdm__common *common);
+ * whoever sets n_threads later does it again. log may be NULL: stderr. */
+void tdm__options_limit_threads(tdm__common *common, const tdm__log *log);
 
 /* Prints "tandem COMMAND: sentence" and gives the exit code that belongs to the status. */
 int tdm__command_fail(const char *command, const tdm_error *err);

@@ -193,10 +193,10 @@ static int parse_all(const parser *p, const char *synopsis, int argc, char **arg
     return TDM__EXIT_DONE;
 }
 
-void tdm__options_limit_threads(tdm__common *common)
+void tdm__options_limit_threads(tdm__common *common, const tdm__log *log)
 {
     if (common->n_threads > 0)
-        common->n_threads = (size_t)tdm__thread_count((int)common->n_threads, common->quiet, NULL);
+        common->n_threads = (size_t)tdm__thread_count((int)common->n_threads, common->quiet, log);
 }
 
 bool tdm__options_parse(const char *command, const char *synopsis, const tdm__option *rows, int argc, char **argv,
@@ -235,7 +235,7 @@ bool tdm__options_parse(const char *command, const char *synopsis, const tdm__op
     }
     if (ceiling < common->isa_max)
         common->isa_max = ceiling;
-    tdm__options_limit_threads(common);
+    tdm__options_limit_threads(common, NULL);
     if (prefix && !tdm__prefix_scope_parse(prefix, &common->prefix_scope)) {
         *code = tdm__command_usage(command, "--prefix is %s, one of all, public, off is needed", prefix);
         return false;
