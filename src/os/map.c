@@ -23,15 +23,16 @@ typedef struct guarded {
 
 static guarded guarded_maps[GUARDED_MAX];
 
-static void guard(const tdm__map *m)
+static bool guard(const tdm__map *m)
 {
     for (int i = 0; i < GUARDED_MAX; i++) {
         uintptr_t nobody = 0;
         if (atomic_compare_exchange_strong(&guarded_maps[i].begin, &nobody, (uintptr_t)m->ptr)) {
             atomic_store(&guarded_maps[i].end, (uintptr_t)m->ptr + m->len);
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 static void unguard(const tdm__map *m)
@@ -102,7 +103,7 @@ int tdm__map_open(const char *path, tdm__map *out)
     if (rc != 0)
         return rc;
     if (m.ptr)
-        guard(&m);
+        m.is_guarded = guard(&m);
     *out = m;
     return 0;
 }

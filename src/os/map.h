@@ -16,6 +16,7 @@ typedef struct tdm__map {
     size_t len;
     int fd;              /* kept open to see changes; valid when ptr is not NULL */
     int64_t modified_ns; /* the file's time stamp when it was mapped */
+    bool is_guarded;     /* the guard covers it, where one is installed: 64 maps of a process */
 } tdm__map;
 
 int tdm__map_open(const char *path, tdm__map *out);
