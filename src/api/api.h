@@ -84,6 +84,7 @@ void tdm__api_ended_at_once(tdm__api *api, tdm__http_conn *c, tdm__route_name ro
 /* The application that asks, by its key: its name, or "" for the device's own (no key, or the owner). Borrowed
  * for the daemon's life. */
 const char *tdm__api_app_of(const tdm__api *api, const tdm__http_conn *c);
+uint64_t tdm__api_app_key_id_of(const tdm__api *api, const tdm__http_conn *c);
 
 /* The refusal while no model is there: 503 with what goes on. */
 void tdm__api_not_ready(const tdm__service_status *s, tdm__api_error *e);

@@ -12,23 +12,28 @@ static bool has_shape_of_key(tdm__str key)
 
 tdm__caller tdm__caller_of(const tdm__api *api, const tdm__http_request *q)
 {
-    static const tdm__caller nobody = {.app = ""}, device = {TDM__CALLER_DEVICE, ""};
+    static const tdm__caller nobody = {.app = ""}, device = {.kind = TDM__CALLER_DEVICE, .app = ""};
     size_t n;
     const tdm__str value = tdm__http_request_field(q, "authorization", &n);
     if (n == 0)
         return device;
     const tdm__str key = n == 1 ? tdm__bearer_of(value) : (tdm__str){0};
     if (tdm__owner_is(&api->owner, key, tdm__clock_unix_s()))
-        return (tdm__caller){TDM__CALLER_OWNER, ""};
-    const char *app = tdm__app_keys_find(&api->apps, key);
+        return (tdm__caller){.kind = TDM__CALLER_OWNER, .app = ""};
+    const tdm__app_key *app = tdm__app_keys_find(&api->apps, key);
     if (app)
-        return (tdm__caller){TDM__CALLER_APP, app};
+        return (tdm__caller){TDM__CALLER_APP, app->name, app->id};
     return n > 1 || has_shape_of_key(key) ? nobody : device;
 }
 
 const char *tdm__api_app_of(const tdm__api *api, const tdm__http_conn *c)
 {
     return tdm__caller_of(api, tdm__http_conn_request(c)).app;
+}
+
+uint64_t tdm__api_app_key_id_of(const tdm__api *api, const tdm__http_conn *c)
+{
+    return tdm__caller_of(api, tdm__http_conn_request(c)).app_key_id;
 }
 
 bool tdm__access_check_key(const tdm__api *api, const tdm__http_request *q, tdm__api_error *e)

@@ -21,6 +21,7 @@ typedef enum tdm__caller_kind {
 typedef struct tdm__caller {
     tdm__caller_kind kind;
     const char *app; /* APP: its name, borrowed from api->apps; "" else */
+    uint64_t app_key_id; /* APP: of its key; 0 else */
 } tdm__caller;
 
 tdm__caller tdm__caller_of(const tdm__api *api, const tdm__http_request *q);

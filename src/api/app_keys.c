@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/hex.h"
+#include "base/sha256_stream.h"
 #include "os/file.h"
 #include "os/heap.h"
 #include "os/random.h"
@@ -36,6 +37,21 @@ static tdm_status check_name(const char *name, tdm_error *err)
 
 /* ---- reading ---- */
 
+/* Of a digest, so that it tells nothing of the key. */
+static uint64_t id_of(const uint8_t key[KEY_BYTES])
+{
+    static const char what[] = "tandem application";
+    tdm__sha256_stream s;
+    uint8_t digest[TDM__SHA256_BYTES];
+    uint64_t id;
+    tdm__sha256_begin(&s);
+    tdm__sha256_push(&s, what, sizeof what);
+    tdm__sha256_push(&s, key, KEY_BYTES);
+    tdm__sha256_get(&s, digest);
+    memcpy(&id, digest, sizeof id);
+    return id | 1;
+}
+
 static tdm_status key_read(const char *path, tdm__app_key *k, tdm_error *err)
 {
     char *text = NULL;
@@ -51,8 +67,10 @@ static tdm_status key_read(const char *path, tdm__app_key *k, tdm_error *err)
     while (len > 0 && text[len - 1] == '\n')
         len--;
     const bool fine = tdm__hex_get((tdm__str){text, len}, bytes, sizeof bytes);
-    if (fine)
+    if (fine) {
         memcpy(k->key, text, len); /* the rest is zero */
+        k->id = id_of(bytes);
+    }
     OPENSSL_cleanse(text, len);
     OPENSSL_cleanse(bytes, sizeof bytes);
     tdm__free(text);
@@ -124,9 +142,10 @@ static tdm_status keys_add(reading *r, const char *file, tdm_error *err)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for the applications' keys");
     snprintf(path, sizeof path, "%s/%s", r->folder, file);
     TDM_TRY(key_read(path, item, err));
-    const char *other = tdm__app_keys_find(k, tdm__str_from(item->key));
+    const tdm__app_key *other = tdm__app_keys_find(k, tdm__str_from(item->key));
     if (other)
-        TDM_FAIL(err, TDM_ERR_FORMAT, "%s holds the same key as that of %s: each application has its own", path, other);
+        TDM_FAIL(err, TDM_ERR_FORMAT, "%s holds the same key as that of %s: each application has its own", path,
+                 other->name);
     k->n++;
     return TDM_OK;
 }
@@ -187,14 +206,14 @@ void tdm__app_keys_close(tdm__app_keys *k)
     *k = (tdm__app_keys){0};
 }
 
-const char *tdm__app_keys_find(const tdm__app_keys *k, tdm__str key)
+const tdm__app_key *tdm__app_keys_find(const tdm__app_keys *k, tdm__str key)
 {
-    const char *found = NULL;
+    const tdm__app_key *found = NULL;
     if (key.len != TDM__APP_KEY_TEXT - 1)
         return NULL;
     for (size_t i = 0; i < k->n; i++) /* all of them, whatever was found */
         if (CRYPTO_memcmp(key.ptr, k->items[i].key, key.len) == 0)
-            found = k->items[i].name;
+            found = &k->items[i];
     return found;
 }
 

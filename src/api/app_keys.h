@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/app_name.h"
 #include "base/str.h"
@@ -28,6 +29,7 @@ void tdm__app_names_close(tdm__app_names *n);
 typedef struct tdm__app_key {
     const char *name; /* of a tdm__app_names */
     char key[TDM__APP_KEY_TEXT];
+    uint64_t id; /* of this key, not 0: what a name that is removed and added again does not keep */
 } tdm__app_key;
 
 /* Zeroed memory holds none. */
@@ -46,7 +48,7 @@ tdm_status tdm__app_keys_open(const char *state_dir, tdm__app_names *names, tdm_
 void tdm__app_keys_close(tdm__app_keys *k);
 
 /* The application whose key this is; NULL: nobody's. */
-const char *tdm__app_keys_find(const tdm__app_keys *k, tdm__str key);
+const tdm__app_key *tdm__app_keys_find(const tdm__app_keys *k, tdm__str key);
 
 bool tdm__app_name_is_fine(const char *name);
 

@@ -34,10 +34,10 @@ static tdm_status prepare(tandem_daemon *d, const tdm__settings *s, prepared *p,
                               tdm__clock_unix_s(), &p->tls, err));
     TDM_TRY(tdm__app_keys_open(state_dir, &d->api.app_names, &p->apps, err));
     TDM_TRY(tdm__owner_open(state_dir, &p->owner, err));
-    const char *app = tdm__app_keys_find(&p->apps, tdm__str_from(p->owner.key));
+    const tdm__app_key *app = tdm__app_keys_find(&p->apps, tdm__str_from(p->owner.key));
     if (app) /* that application would be the owner */
         TDM_FAIL(err, TDM_ERR_FORMAT, "%.600s/owner.key holds the same key as that of %s: each has its own", state_dir,
-                 app);
+                 app->name);
     return TDM_OK;
 }
 
