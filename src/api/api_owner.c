@@ -148,7 +148,7 @@ void tdm__api_post_erase(tdm__api *api, tdm__http_conn *c, const tdm__http_reque
     if (s == TDM_OK)
         s = tdm__receipt_erase(tdm__device_usage(api->device), id, &n, &err);
     if (s == TDM_OK && !id) /* what was asked and never left is here, too */
-        tdm__service_erase_prefixes(api->service);
+        s = tdm__service_erase_prefixes(api->service, &err);
     json_decref(body);
     if (s == TDM_OK)
         tdm__api_answer_json(api, c, json_pack("{s:I}", "erased", (json_int_t)n));

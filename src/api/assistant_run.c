@@ -293,6 +293,7 @@ void tdm__asking_start(tdm__api *api, tdm__http_conn *c, tdm__str bytes, bool is
         ok = a || tdm__api_refuse(&e, 503, "no_memory", NULL, "no memory for another request");
     }
     body.ask.app = tdm__api_app_of(api, c);
+    body.ask.app_key_id = tdm__api_app_key_id_of(api, c);
     if (ok)
         a->app = body.ask.app;
     ok = ok && asking_begin(a, &body.ask, &e);

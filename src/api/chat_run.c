@@ -434,6 +434,7 @@ static bool chat_begin(tdm__chat *chat, tdm__api_error *e)
     tdm_error err = {0};
     tdm_status s = TDM_OK;
     chat->ask.request.app = tdm__api_app_of(chat->api, chat->conn);
+    chat->ask.request.app_key_id = tdm__api_app_key_id_of(chat->api, chat->conn);
     if (!chat->ask.has_seed)
         chat->ask.request.sampling.seed = draw_seed();
     if (chat->ask.stream)

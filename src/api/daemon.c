@@ -171,6 +171,7 @@ static tdm_status set_up(tandem_daemon *d, tdm_error *err)
     TDM_TRY(tdm__device_open_logging(o->state_dir, tdm__settings_text(o->settings, TDM__SET_DEVICE), &log, &api->device,
                                      err));
     TDM_TRY(tdm__service_create(api->device, &api->service, err));
+    tdm__service_set_prefix_dir(api->service, o->prefix_dir);
     TDM_TRY(tdm__assistant_create(api->service, api->device, &api->assistant, err));
     TDM_TRY(tdm__daemon_put_into_force(d, o->settings, err));
     int rc = tdm__thread_start(&d->loader, loader_main, d);

@@ -27,6 +27,7 @@ typedef struct tdm__daemon_options {
     tdm__settings_flags flags;
     const char *model_asked; /* shown until a model is loaded */
     const char *state_dir;   /* of this device (request/device.h) */
+    const char *prefix_dir;  /* where beginnings of prompts are kept */
     bool quiet;              /* no line a request */
     tdm__load_fn load;
     void *load_user;

@@ -307,6 +307,7 @@ static bool verbing_begin(tdm__verbing *v, const tdm__service_status *status, td
     tdm_error err = {0};
     tdm_status s = TDM_OK;
     v->body.ask.app = tdm__api_app_of(v->api, v->conn);
+    v->body.ask.app_key_id = tdm__api_app_key_id_of(v->api, v->conn);
     if (v->body.stream)
         s = tdm__loop_timer_create(v->api->loop, silence_passed, v, &v->silence, &err);
     if (s == TDM_OK)

@@ -119,6 +119,7 @@ static int serve(tdm__common *common, const tdm__settings *settings, tdm__daemon
         o->settings = settings;
         o->model_asked = l.bring.name;
         o->state_dir = common->home.state;
+        o->prefix_dir = common->home.prefix;
         o->quiet = common->quiet;
         o->load = load;
         o->load_user = &l;

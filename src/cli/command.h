@@ -33,7 +33,7 @@ typedef struct tdm__home {
     char state[512];
     char cache[512];
     char config[512];
-    char packed[1024];
+    char packed[4096];
     char prefix[1024]; /* what prompts begin with: CACHE/prefix */
 } tdm__home;
 

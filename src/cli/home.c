@@ -48,8 +48,11 @@ tdm_status tdm__home_resolve(const char *dir, tdm__home *out, tdm_error *err)
     const char *packed = getenv("TANDEM_PACKED");
     TDM_TRY(resolve(dir, out, err));
     TDM_TRY(join(out->prefix, sizeof out->prefix, out->cache, "/prefix", err));
-    return packed && packed[0] != '\0' ? join(out->packed, sizeof out->packed, packed, "", err)
-                                       : join(out->packed, sizeof out->packed, out->cache, "/packed", err);
+    if (!packed || packed[0] == '\0')
+        return join(out->packed, sizeof out->packed, out->cache, "/packed", err);
+    /* what is cut is still too long for packed_file.h, which tells so */
+    snprintf(out->packed, sizeof out->packed, "%s", packed);
+    return TDM_OK;
 }
 
 tdm__prefix_options tdm__common_prefix(const tdm__common *c)

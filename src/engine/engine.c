@@ -179,7 +179,7 @@ void tdm__engine_destroy(tdm__engine *e)
     tdm__free(e);
 }
 
-void tdm__engine_stop_storing(tdm__engine *e) { tdm__prefix_store_drop_offers(e->prefix); }
+void tdm__engine_stop_storing(tdm__engine *e) { tdm__prefix_store_begin_anew(e->prefix); }
 
 size_t tdm__engine_n_ctx(const tdm__engine *e) { return e->n_ctx; }
 

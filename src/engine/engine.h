@@ -131,6 +131,7 @@ typedef struct tdm__job_params {
     size_t n_public; /* at most n_prompt; so many first tokens hold no user's text: what was computed for them may serve
                         any app; all behind them serves the same app only, as time would tell apps of others' texts */
     const char *app; /* who asks, at most TDM__APP_NAME_MAX bytes, copied; apps share the engine fairly; NULL: "" */
+    uint64_t app_key_id; /* of another key, it is another app of the same name: one that was removed and added again */
     tdm__priority priority;
     size_t max_tokens;     /* 0: until the context is full */
     tdm__sampling sampling;
@@ -149,6 +150,13 @@ typedef struct tdm__job_params {
 tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
                               tdm_error *err);
 
+/* submit in two steps, for who must not wait for a disk under a lock: prepare checks p and looks the prompt up in the
+ * prefix store, and what it returns is submitted (taken in any case; ERR_BUSY) or discarded. */
+tdm_status tdm__engine_prepare(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
+                               tdm_error *err);
+tdm_status tdm__engine_submit_prepared(tdm__engine *e, tdm__job *prepared, tdm__job **out, tdm_error *err);
+void tdm__job_discard(tdm__job *prepared); /* NULL-safe */
+
 /* From any thread, any number of times until destroy. The engine notices a running job's within a layer, gives the
  * batch in work up and computes it again without that job; but a batch that carries another one's next token runs to
  * its end, it is a short one. A job that waits is dropped at the next batch. */
@@ -158,7 +166,7 @@ void tdm__job_cancel(tdm__job *j);
  * be gone by then. NULL-safe, sets *j = NULL. */
 void tdm__job_destroy(tdm__job **j);
 
-/* Any thread: of the prompts that were read so far nothing is stored any more. */
+/* Any thread: of the prompts that were submitted so far nothing is stored any more when it returns. */
 void tdm__engine_stop_storing(tdm__engine *e);
 
 typedef struct tdm__engine_stats {

@@ -29,6 +29,7 @@ struct tdm__job {
     tdm__job_fn fn;
     void *user;
     char app[TDM__APP_NAME_TEXT];
+    uint64_t app_key_id;
     tdm__priority priority;
     size_t n_public;
     int32_t *tokens; /* owned: the prompt, for background jobs room for all that an eviction has to keep, and behind
@@ -64,6 +65,7 @@ struct tdm__slot {
     size_t n_tokens;
     size_t n_done;         /* of these, so many are in the cache; nothing beyond is valid there */
     char app[TDM__APP_NAME_TEXT]; /* whose tokens they are */
+    uint64_t app_key_id;
     size_t n_public;       /* so many of them may serve other apps too */
     tdm__job *job;         /* NULL: free; tokens and cache are kept for the next one */
     uint64_t admitted;     /* number of the job's admission: order among prompts, and age of what a free slot keeps */
@@ -136,7 +138,8 @@ void tdm__job_emit_done(tdm__job *j, tdm__finish finish, const tdm_error *error)
 size_t tdm__job_bytes(size_t n_tokens);
 
 /* slot.c: of `tokens`, how many d holds or is about to compute, as far as that may serve the app. */
-size_t tdm__slot_shared(const tdm__slot *d, const char *app, const int32_t *tokens, size_t n_tokens);
+size_t tdm__slot_shared(const tdm__slot *d, const char *app, uint64_t app_key_id, const int32_t *tokens,
+                        size_t n_tokens);
 
 /* A free slot: one that is mostly about the job's own tokens, else the one that was used longest ago; NULL: none is
  * free. */

@@ -118,6 +118,7 @@ static tdm__job *create_job(tdm__engine *e, const tdm__job_params *p, tdm__job_f
     *j = (tdm__job){.fn = fn,
                     .user = user,
                     .priority = p->priority,
+                    .app_key_id = p->app_key_id,
                     .n_public = p->n_public,
                     .tokens = tokens,
                     .n_tokens = p->n_prompt,
@@ -132,7 +133,7 @@ static tdm__job *create_job(tdm__engine *e, const tdm__job_params *p, tdm__job_f
                     .submitted_ns = tdm__clock_ns()};
     if (p->app)
         memcpy(j->app, p->app, strlen(p->app));
-    tdm__prefix_store_find(e->prefix, j->app, j->tokens, j->n_prompt, j->n_public, &j->prefix);
+    tdm__prefix_store_find(e->prefix, j->app, j->app_key_id, j->tokens, j->n_prompt, j->n_public, &j->prefix);
     tdm__drafter_init(&j->drafter, tokens + n_kept, n_source, piece_of, e->tokenizer);
     tdm__text_stream_init(&j->text, p->stops, p->n_stops);
     pthread_mutex_init(&j->mutex, NULL);
@@ -140,14 +141,26 @@ static tdm__job *create_job(tdm__engine *e, const tdm__job_params *p, tdm__job_f
     return j;
 }
 
-tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
-                              tdm_error *err)
+tdm_status tdm__engine_prepare(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
+                               tdm_error *err)
 {
     TDM_TRY(check_params(e, p, err));
     tdm__job *j = create_job(e, p, fn, user);
     if (!j)
         TDM_FAIL(err, TDM_ERR_NOMEM, "no memory for a job of %zu tokens", p->n_prompt);
+    *out = j;
+    return TDM_OK;
+}
 
+void tdm__job_discard(tdm__job *prepared)
+{
+    if (prepared)
+        free_job(prepared);
+}
+
+tdm_status tdm__engine_submit_prepared(tdm__engine *e, tdm__job *j, tdm__job **out, tdm_error *err)
+{
+    const tdm__priority priority = j->priority;
     pthread_mutex_lock(&e->mutex);
     bool busy = e->n_jobs >= e->n_jobs_max;
     if (!busy) {
@@ -158,8 +171,8 @@ tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job
             e->inbox_first = j;
         e->inbox_last = j;
         e->n_jobs++;
-        e->stats.n_queued_of[p->priority]++;
-        if (p->priority == TDM__FOREGROUND && e->is_background_batch)
+        e->stats.n_queued_of[priority]++;
+        if (priority == TDM__FOREGROUND && e->is_background_batch)
             atomic_store(&e->interrupt, true);
         pthread_cond_signal(&e->work);
     }
@@ -168,6 +181,14 @@ tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job
         return TDM_OK;
     free_job(j);
     TDM_FAIL(err, TDM_ERR_BUSY, "%zu answers are running or waiting, no more are taken", e->n_jobs_max);
+}
+
+tdm_status tdm__engine_submit(tdm__engine *e, const tdm__job_params *p, tdm__job_fn fn, void *user, tdm__job **out,
+                              tdm_error *err)
+{
+    tdm__job *j;
+    TDM_TRY(tdm__engine_prepare(e, p, fn, user, &j, err));
+    return tdm__engine_submit_prepared(e, j, out, err);
 }
 
 void tdm__job_cancel(tdm__job *j)

@@ -1,45 +1,28 @@
-/* prefix_folder.c - names, and what goes when there is no room. */
+/* prefix_folder.c - pages by their names (prefix_trim.c: what of them goes). */
 #include "engine/prefix_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/checked.h"
 #include "base/error.h"
-#include "base/hex.h"
+#include "engine/prefix_name.h"
 #include "engine/prefix_page.h"
-#include "os/clock.h"
 #include "os/file.h"
-#include "os/heap.h"
 
 enum {
-    NAME_MAX_BYTES = 96, /* of a page's file */
-    PATH_BYTES = TDM__PREFIX_DIR_MAX + 1 + NAME_MAX_BYTES,
-    LISTED_MAX = 1 << 16, /* pages; what is beyond goes */
-    BLOCK_BYTES = 4096,   /* a file takes whole ones */
-    START_LIFE_S = 3600,  /* a temporary file that is older was left by a kill */
-    SLACK = 16,           /* trimmed to 1 / SLACK below the bound, so that not each page needs a look */
+    PATH_BYTES = TDM__PREFIX_DIR_MAX + 1 + TDM__PREFIX_NAME_BYTES,
+    BLOCK_BYTES = 4096, /* a file takes whole ones */
+    SLACK = 16,         /* trimmed to 1 / SLACK below the bound, so that not each page needs a look */
 };
-
-static const char suffix[] = ".page";
-
-static void name_page(char name[NAME_MAX_BYTES], const tdm__prefix_key *key, size_t index)
-{
-    char hex[TDM__SHA256_TEXT];
-    tdm__hex_put(key->bytes, sizeof key->bytes, hex);
-    snprintf(name, NAME_MAX_BYTES, "%s-%05zu%s", hex, index, suffix);
-}
 
 static void path_of(char path[PATH_BYTES], const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index)
 {
-    char name[NAME_MAX_BYTES];
-    name_page(name, key, index);
+    char name[TDM__PREFIX_NAME_BYTES];
+    tdm__prefix_name_put(name, key, index);
     snprintf(path, PATH_BYTES, "%s/%s", f->dir, name);
 }
 
@@ -61,20 +44,34 @@ tdm_status tdm__prefix_folder_open(tdm__prefix_folder *f, const char *dir, uint6
     return TDM_OK;
 }
 
+/* Also an empty folder of that name: nothing may stand in a page's way. */
+static void remove_path(const char *path)
+{
+    if (unlink(path) != 0 && errno != ENOENT)
+        (void)rmdir(path);
+}
+
 bool tdm__prefix_folder_map(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, size_t len,
                             tdm__map *out)
 {
     char path[PATH_BYTES];
     tdm__map m;
     path_of(path, f, key, index);
-    if (tdm__map_open(path, &m) != 0)
+    const int rc = tdm__map_open(path, &m);
+    if (rc == EISDIR || rc == EINVAL || rc == ENXIO || rc == ELOOP) /* folder, pipe or device, socket, links */
+        remove_path(path);
+    if (rc != 0)
         return false;
+    if (m.ptr && !m.is_guarded) { /* too many at once: as if it were not there */
+        tdm__map_close(&m);
+        return false;
+    }
     if (tdm__map_is_private(&m) && tdm__prefix_page_has_head(m.ptr, m.len, key, len)) {
         *out = m;
         return true;
     }
     tdm__map_close(&m);
-    unlink(path);
+    remove_path(path);
     return false;
 }
 
@@ -82,7 +79,7 @@ void tdm__prefix_folder_remove(const tdm__prefix_folder *f, const tdm__prefix_ke
 {
     char path[PATH_BYTES];
     path_of(path, f, key, index);
-    unlink(path);
+    remove_path(path);
 }
 
 /* A folder that can only be read keeps its times: that is no failure. */
@@ -102,11 +99,22 @@ bool tdm__prefix_folder_touch(const tdm__prefix_folder *f, const tdm__prefix_key
 
 /* ---- writing ---- */
 
-static uint64_t on_disk(uint64_t bytes) { return (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES; }
+bool tdm__prefix_folder_has(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index,
+                            const uint8_t *page, size_t len, int64_t used_ns)
+{
+    tdm__map m;
+    if (!tdm__prefix_folder_map(f, key, index, len, &m))
+        return false;
+    const bool is_same = memcmp(m.ptr, page, len) == 0;
+    tdm__map_close(&m);
+    return is_same && tdm__prefix_folder_touch(f, key, index, used_ns);
+}
+
+uint64_t tdm__prefix_on_disk(uint64_t bytes) { return (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES; }
 
 static tdm_status make_room(tdm__prefix_folder *f, size_t len, tdm_error *err)
 {
-    const uint64_t need = on_disk(len), slack = f->bytes_max / SLACK;
+    const uint64_t need = tdm__prefix_on_disk(len), slack = f->bytes_max / SLACK;
     uint64_t free_bytes;
     if (need > f->bytes_max)
         TDM_FAIL(err, TDM_ERR_LIMIT, "a page of %zu bytes is more than the prefix cache may hold, %llu bytes", len,
@@ -134,96 +142,7 @@ tdm_status tdm__prefix_folder_write(tdm__prefix_folder *f, const tdm__prefix_key
     if (rc != 0)
         return tdm__fail_os(err, rc, "a page of %zu bytes cannot be written to %.200s", len, f->dir);
     (void)touch(path, used_ns);
-    f->bytes += on_disk(len);
-    f->looked_bytes += on_disk(len);
+    f->bytes += tdm__prefix_on_disk(len);
+    f->looked_bytes += tdm__prefix_on_disk(len);
     return TDM_OK;
-}
-
-/* ---- looking through ---- */
-
-typedef struct listed {
-    int64_t used_ns;
-    uint64_t bytes;
-    size_t index;
-    tdm__prefix_key key;
-} listed;
-
-typedef struct list {
-    listed *pages; /* owned */
-    size_t n, cap;
-    uint64_t bytes;
-} list;
-
-/* Whether name is what name_page makes; rest: what stands behind that. */
-static bool read_name(const char *name, listed *out, const char **rest)
-{
-    char again[NAME_MAX_BYTES], *end;
-    if (strlen(name) < TDM__SHA256_TEXT || name[TDM__SHA256_TEXT - 1] != '-' || name[TDM__SHA256_TEXT] < '0' ||
-        name[TDM__SHA256_TEXT] > '9' ||
-        !tdm__hex_get((tdm__str){name, TDM__SHA256_TEXT - 1}, out->key.bytes, sizeof out->key.bytes))
-        return false;
-    errno = 0;
-    out->index = strtoul(name + TDM__SHA256_TEXT, &end, 10);
-    name_page(again, &out->key, out->index);
-    *rest = name + strlen(again);
-    return errno == 0 && strncmp(name, again, strlen(again)) == 0;
-}
-
-static bool list_add(list *l, const listed *page)
-{
-    if (l->n == l->cap) {
-        const size_t cap = l->cap > 0 ? 2 * l->cap : 256;
-        listed *pages = cap <= LISTED_MAX ? tdm__realloc(l->pages, cap * sizeof *pages) : NULL;
-        if (!pages)
-            return false;
-        l->pages = pages;
-        l->cap = cap;
-    }
-    l->pages[l->n++] = *page;
-    l->bytes += page->bytes;
-    return true;
-}
-
-/* What cannot be listed, for want of memory or as there are too many, goes. */
-static void look_at(int dir, const char *name, list *l)
-{
-    struct stat st;
-    listed page;
-    const char *rest;
-    if (!read_name(name, &page, &rest) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return;
-    page.used_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    page.bytes = on_disk((uint64_t)st.st_size);
-    const bool goes = *rest ? st.st_mtime < tdm__clock_unix_s() - START_LIFE_S : !list_add(l, &page);
-    if (goes)
-        unlinkat(dir, name, 0);
-}
-
-static int compare_pages(const void *a, const void *b)
-{
-    const listed *p = a, *q = b;
-    if (p->used_ns != q->used_ns)
-        return p->used_ns < q->used_ns ? -1 : 1;
-    return p->index == q->index ? 0 : p->index > q->index ? -1 : 1;
-}
-
-uint64_t tdm__prefix_folder_trim(const char *path, uint64_t bytes_max)
-{
-    list l = {0};
-    DIR *d = opendir(path);
-    if (!d)
-        return 0;
-    for (struct dirent *e; (e = readdir(d)) != NULL;)
-        look_at(dirfd(d), e->d_name, &l);
-    if (l.bytes > bytes_max)
-        qsort(l.pages, l.n, sizeof l.pages[0], compare_pages);
-    for (size_t i = 0; i < l.n && l.bytes > bytes_max; i++) {
-        char name[NAME_MAX_BYTES];
-        name_page(name, &l.pages[i].key, l.pages[i].index);
-        unlinkat(dirfd(d), name, 0);
-        l.bytes -= l.pages[i].bytes;
-    }
-    closedir(d);
-    tdm__free(l.pages);
-    return l.bytes;
 }

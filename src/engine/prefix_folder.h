@@ -33,7 +33,8 @@ typedef struct tdm__prefix_folder {
 tdm_status tdm__prefix_folder_open(tdm__prefix_folder *f, const char *dir, uint64_t bytes_max, uint64_t free_bytes_min,
                                    tdm_error *err);
 
-/* Maps a page whose head is right. One whose head is wrong, or that others may write, is removed. Any thread. */
+/* Maps a page whose head is right. One whose head is wrong, or that others may write, is removed, and what has its name
+ * and is no file. False also where the guard of maps (map.h) has no room. Any thread. */
 bool tdm__prefix_folder_map(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, size_t len,
                             tdm__map *out);
 
@@ -42,13 +43,29 @@ void tdm__prefix_folder_remove(const tdm__prefix_folder *f, const tdm__prefix_ke
 /* It was used at that time; false: there is none. Any thread. */
 bool tdm__prefix_folder_touch(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, int64_t used_ns);
 
+/* Whether a page of these very bytes is there; it was used at that time then. */
+bool tdm__prefix_folder_has(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index,
+                            const uint8_t *page, size_t len, int64_t used_ns);
+
 /* Writes a sealed page, after making room for it. ERR_LIMIT: the disk is too full, or the page larger than the bound.
  * ERR_IO. One thread a folder object. */
 tdm_status tdm__prefix_folder_write(tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index,
                                     const uint8_t *page, size_t len, int64_t used_ns, tdm_error *err);
 
+/* What a file of so many bytes takes. */
+uint64_t tdm__prefix_on_disk(uint64_t bytes);
+
+/* ---- prefix_trim.c ---- */
+
 /* Removes the oldest pages until at most bytes_max bytes are left, and what killed processes have left half written.
  * Returns what is left. Other files stay. */
 uint64_t tdm__prefix_folder_trim(const char *dir, uint64_t bytes_max);
+
+/* For the writer, before its first page: what a wider bound or scope has left goes. */
+void tdm__prefix_folder_tidy(tdm__prefix_folder *f, bool is_public_only);
+
+/* Removes all pages and what is half written; other files stay. Fails when one of them is still there. No folder is no
+ * failure. */
+tdm_status tdm__prefix_folder_erase(const char *dir, tdm_error *err);
 
 #endif

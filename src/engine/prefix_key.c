@@ -30,7 +30,8 @@ tdm__prefix_key tdm__prefix_key_root(const tdm__model *m, const tdm__kv *kv)
     return key;
 }
 
-tdm__prefix_key tdm__prefix_key_next(const tdm__prefix_key *before, const char *app, const int32_t *tokens)
+tdm__prefix_key tdm__prefix_key_next(const tdm__prefix_key *before, const char *app, uint64_t app_key_id,
+                                     const int32_t *tokens)
 {
     const uint8_t whose = app != NULL;
     tdm__prefix_key key;
@@ -38,8 +39,10 @@ tdm__prefix_key tdm__prefix_key_next(const tdm__prefix_key *before, const char *
     tdm__sha256_begin(&s);
     tdm__sha256_push(&s, before->bytes, sizeof before->bytes);
     tdm__sha256_push(&s, &whose, sizeof whose);
-    if (app)
+    if (app) {
         tdm__sha256_push(&s, app, strlen(app) + 1); /* its end is part of it */
+        tdm__sha256_push(&s, &app_key_id, sizeof app_key_id);
+    }
     tdm__sha256_push(&s, tokens, TDM__KV_TILE * sizeof *tokens);
     tdm__sha256_get(&s, key.bytes);
     return key;

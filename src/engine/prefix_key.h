@@ -24,7 +24,9 @@ typedef struct tdm__prefix_key {
  * type of kv. m has a known source (packing.h). */
 tdm__prefix_key tdm__prefix_key_root(const tdm__model *m, const tdm__kv *kv);
 
-/* The page of tokens [TDM__KV_TILE] behind `before`. app: whose page it is; NULL: anybody's. */
-tdm__prefix_key tdm__prefix_key_next(const tdm__prefix_key *before, const char *app, const int32_t *tokens);
+/* The page of tokens [TDM__KV_TILE] behind `before`. app and app_key_id: whose page it is (engine.h); app NULL:
+ * anybody's. */
+tdm__prefix_key tdm__prefix_key_next(const tdm__prefix_key *before, const char *app, uint64_t app_key_id,
+                                     const int32_t *tokens);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/little_endian.h"
 
-enum { VERSION_AT = 16, LEN_AT = 24, KEY_AT = 32, CHECK_AT = 64 };
+enum { VERSION_AT = 16, LEN_AT = 24, KEY_AT = 32, CHECK_AT = 64, PUBLIC_AT = 80 };
 
 static const char magic[16] = "tandem-prefix";
 
@@ -51,21 +51,27 @@ void tdm__prefix_page_gather(uint8_t *page, const tdm__kv *kv, size_t first)
 }
 
 /* All of the head but the check. */
-static void write_head(uint8_t head[TDM__PREFIX_HEAD_BYTES], size_t len, const tdm__prefix_key *key)
+static void write_head(uint8_t head[TDM__PREFIX_HEAD_BYTES], size_t len, const tdm__prefix_key *key, bool is_public)
 {
     memset(head, 0, TDM__PREFIX_HEAD_BYTES);
     memcpy(head, magic, sizeof magic);
     tdm__put_u64(head + VERSION_AT, TDM__PREFIX_VERSION);
     tdm__put_u64(head + LEN_AT, len);
     memcpy(head + KEY_AT, key->bytes, sizeof key->bytes);
+    tdm__put_u64(head + PUBLIC_AT, is_public);
 }
 
-void tdm__prefix_page_seal(uint8_t *page, size_t len, const tdm__prefix_key *key)
+void tdm__prefix_page_seal(uint8_t *page, size_t len, const tdm__prefix_key *key, bool is_public)
 {
     XXH128_canonical_t check;
     XXH128_canonicalFromHash(&check, XXH3_128bits(page + TDM__PREFIX_HEAD_BYTES, len - TDM__PREFIX_HEAD_BYTES));
-    write_head(page, len, key);
+    write_head(page, len, key, is_public);
     memcpy(page + CHECK_AT, check.digest, sizeof check.digest);
+}
+
+bool tdm__prefix_page_is_public(const uint8_t head[TDM__PREFIX_HEAD_BYTES])
+{
+    return memcmp(head, magic, sizeof magic) == 0 && head[PUBLIC_AT] == 1;
 }
 
 bool tdm__prefix_page_has_head(const uint8_t *page, size_t len, const tdm__prefix_key *key, size_t len_wanted)
@@ -73,7 +79,7 @@ bool tdm__prefix_page_has_head(const uint8_t *page, size_t len, const tdm__prefi
     uint8_t head[TDM__PREFIX_HEAD_BYTES];
     if (len != len_wanted || len < TDM__PREFIX_HEAD_BYTES)
         return false;
-    write_head(head, len, key);
+    write_head(head, len, key, page[PUBLIC_AT] == 1); /* which of them, the key says */
     memcpy(head + CHECK_AT, page + CHECK_AT, sizeof(XXH128_canonical_t));
     return memcmp(head, page, sizeof head) == 0;
 }

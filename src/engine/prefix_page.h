@@ -1,7 +1,8 @@
 /* prefix_page.h - a page of the prefix store as bytes: what one tile of positions has in a cache, and a check of it.
  *
  *       0  "tandem-prefix" and zeros, 16 bytes | 16 TDM__PREFIX_VERSION, u64 | 24 length of the page, u64
- *      32  key                                 | 64 XXH3-128 of all behind the head, canonical | 80 zeros to 128
+ *      32  key                                 | 64 XXH3-128 of all behind the head, canonical
+ *      80  1: public, 0: an app's, u64         | 88 40 zeros
  *     128  of each layer, of each head, of each part: the tile (kv.h)
  * Numbers are little-endian, as the tiles are.
  *
@@ -29,7 +30,10 @@ size_t tdm__prefix_page_bytes(const tdm__kv *kv);
 void tdm__prefix_page_gather(uint8_t *page, const tdm__kv *kv, size_t first);
 
 /* Writes the head over what was gathered. */
-void tdm__prefix_page_seal(uint8_t *page, size_t len, const tdm__prefix_key *key);
+void tdm__prefix_page_seal(uint8_t *page, size_t len, const tdm__prefix_key *key, bool is_public);
+
+/* Whether this head is of a page of public text. */
+bool tdm__prefix_page_is_public(const uint8_t head[TDM__PREFIX_HEAD_BYTES]);
 
 /* Whether the len bytes begin as a page with this key and of this length does; len_wanted is the length for the cache
  * at hand. Reads no more than the head. */

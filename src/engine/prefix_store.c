@@ -1,55 +1,19 @@
-/* prefix_store.c - finding, restoring, and the thread that writes. */
-#include "engine/prefix_store.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
+/* prefix_store.c - loans of slots, and the thread that writes them. */
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "engine/prefix_folder.h"
 #include "engine/prefix_page.h"
+#include "engine/prefix_store_internal.h"
 #include "os/clock.h"
 #include "os/heap.h"
 #include "os/thread.h"
 
-enum {
-    PAGES_MIN = 2, /* a shorter prompt is computed again in less time than it takes to care */
-    DESTROY_WAIT_MS = 1000,
-};
-
-/* What a slot lends: keys of pages next .. n - 1. */
-typedef struct offer {
-    const tdm__kv *kv;
-    tdm__prefix_key *keys; /* [n_pages_max] */
-    size_t next, n;
-    int64_t used_ns;
-} offer;
-
-struct tdm__prefix_store {
-    tdm__prefix_folder folder; /* what it counts is the writer's */
-    tdm__prefix_key root;
-    tdm__prefix_scope scope;
-    size_t page_bytes, n_slots, n_pages_max;
-    const tdm__log *log;
-    uint8_t *page; /* the writer's, [page_bytes] */
-    tdm__prefix_key *keys; /* of all offers */
-    pthread_t writer;
-    bool has_writer;
-    bool has_complained; /* the writer's */
-    pthread_mutex_t mutex;
-    pthread_cond_t work, idle;
-    offer *offers;     /* [n_slots], under mutex */
-    bool is_writing;   /* under mutex: page number n_taken */
-    uint64_t n_taken;  /* under mutex */
-    bool stop;         /* under mutex */
-    uint64_t stop_ns;  /* under mutex: nothing is begun after that */
-    atomic_uint_fast64_t n_restored, n_written, n_dropped;
-};
+enum { DESTROY_WAIT_MS = 1000 };
 
 /* ---- the writer ---- */
 
-static offer *find_offer(tdm__prefix_store *s)
+static tdm__prefix_offer *find_offer(tdm__prefix_store *s)
 {
     for (size_t i = 0; i < s->n_slots; i++)
         if (s->offers[i].next < s->offers[i].n)
@@ -60,6 +24,7 @@ static offer *find_offer(tdm__prefix_store *s)
 typedef struct page_of {
     tdm__prefix_key key;
     size_t index;
+    bool is_public;
     int64_t used_ns;
 } page_of;
 
@@ -67,7 +32,7 @@ typedef struct page_of {
  * meanwhile: less than 0.1 ms. False: the store ends. */
 static bool take_page(tdm__prefix_store *s, page_of *out)
 {
-    offer *o;
+    tdm__prefix_offer *o;
     pthread_mutex_lock(&s->mutex);
     s->is_writing = false;
     pthread_cond_broadcast(&s->idle);
@@ -75,7 +40,7 @@ static bool take_page(tdm__prefix_store *s, page_of *out)
         pthread_cond_wait(&s->work, &s->mutex);
     const bool goes_on = o && !(s->stop && tdm__clock_ns() > s->stop_ns);
     if (goes_on) {
-        *out = (page_of){o->keys[o->next], o->next, o->used_ns};
+        *out = (page_of){o->keys[o->next], o->next, o->next < o->n_public, o->used_ns};
         tdm__prefix_page_gather(s->page, o->kv, o->next++ * TDM__KV_TILE);
         s->is_writing = true;
         s->n_taken++;
@@ -105,11 +70,12 @@ static void give_up_offers(tdm__prefix_store *s, const tdm_error *why)
 static void *writer_main(void *store)
 {
     tdm__prefix_store *s = store;
+    tdm__prefix_folder_tidy(&s->folder, s->scope == TDM__PREFIX_PUBLIC);
     for (page_of p; take_page(s, &p);) {
         tdm_error err = {0};
-        if (tdm__prefix_folder_touch(&s->folder, &p.key, p.index, p.used_ns)) /* another slot's, or process's */
-            continue;
-        tdm__prefix_page_seal(s->page, s->page_bytes, &p.key);
+        tdm__prefix_page_seal(s->page, s->page_bytes, &p.key, p.is_public);
+        if (tdm__prefix_folder_has(&s->folder, &p.key, p.index, s->page, s->page_bytes, p.used_ns))
+            continue; /* another slot's, or process's, or behind one that had failed */
         if (tdm__prefix_folder_write(&s->folder, &p.key, p.index, s->page, s->page_bytes, p.used_ns, &err) == TDM_OK)
             atomic_fetch_add(&s->n_written, 1);
         else
@@ -125,7 +91,7 @@ static size_t pages_max(size_t n_ctx) { return n_ctx / TDM__KV_TILE; }
 uint64_t tdm__prefix_store_bytes(const tdm__model *m, tdm__kv_type type, size_t n_slots, size_t n_ctx)
 {
     return sizeof(tdm__prefix_store) + tdm__kv_bytes(m, TDM__KV_TILE, type) + TDM__PREFIX_HEAD_BYTES +
-           n_slots * (sizeof(offer) + pages_max(n_ctx) * sizeof(tdm__prefix_key));
+           n_slots * (sizeof(tdm__prefix_offer) + pages_max(n_ctx) * sizeof(tdm__prefix_key));
 }
 
 static tdm_status start(tdm__prefix_store *s, tdm_error *err)
@@ -197,86 +163,6 @@ void tdm__prefix_store_destroy(tdm__prefix_store *s)
     tdm__free(s);
 }
 
-/* ---- finding ---- */
-
-static bool find_page(tdm__prefix_store *s, const tdm__prefix_pages *pages, size_t index)
-{
-    tdm__map m;
-    if (!tdm__prefix_folder_map(&s->folder, &pages->keys[index], index, s->page_bytes, &m))
-        return false;
-    tdm__map_warm(&m);
-    tdm__map_close(&m);
-    return tdm__prefix_folder_touch(&s->folder, &pages->keys[index], index, pages->used_ns);
-}
-
-void tdm__prefix_store_find(tdm__prefix_store *s, const char *app, const int32_t *tokens, size_t n_tokens,
-                            size_t n_public, tdm__prefix_pages *out)
-{
-    *out = (tdm__prefix_pages){0};
-    if (!s)
-        return;
-    const size_t n_public_pages = n_public / TDM__KV_TILE;
-    const size_t n = tdm__min_size(s->scope == TDM__PREFIX_ALL ? n_tokens / TDM__KV_TILE : n_public_pages,
-                                   s->n_pages_max);
-    if (n < PAGES_MIN || !(out->keys = tdm__malloc(n * sizeof out->keys[0])))
-        return;
-    out->n = n;
-    out->used_ns = tdm__clock_unix_ns();
-    const tdm__prefix_key *before = &s->root;
-    for (size_t i = 0; i < n; before = &out->keys[i++])
-        out->keys[i] = tdm__prefix_key_next(before, i < n_public_pages ? NULL : app, tokens + i * TDM__KV_TILE);
-    while (out->n_found < n && find_page(s, out, out->n_found))
-        out->n_found++;
-}
-
-/* ---- restoring ---- */
-
-typedef struct restore_run {
-    tdm__prefix_store *s;
-    const tdm__prefix_pages *pages;
-    tdm__kv *kv;
-    size_t begin, end;
-    atomic_size_t first_bad;
-} restore_run;
-
-static bool restore_page(const restore_run *r, size_t index)
-{
-    const tdm__prefix_key *key = &r->pages->keys[index];
-    tdm__map m;
-    if (!tdm__prefix_folder_map(&r->s->folder, key, index, r->s->page_bytes, &m))
-        return false;
-    const bool is_good = tdm__prefix_page_restore(m.ptr, r->kv, index * TDM__KV_TILE);
-    tdm__map_close(&m);
-    if (!is_good) {
-        tdm__prefix_folder_remove(&r->s->folder, key, index);
-        atomic_fetch_add(&r->s->n_dropped, 1);
-    }
-    return is_good;
-}
-
-/* Does not wait for the disk, as find has read the pages ahead, unless the system has dropped them again since. */
-static void restore_member(void *run, int i, int n)
-{
-    restore_run *r = run;
-    for (size_t index = r->begin + (size_t)i; index < atomic_load(&r->first_bad); index += (size_t)n) {
-        if (restore_page(r, index))
-            continue;
-        size_t least = atomic_load(&r->first_bad);
-        while (index < least && !atomic_compare_exchange_weak(&r->first_bad, &least, index))
-            ;
-    }
-}
-
-size_t tdm__prefix_store_restore(tdm__prefix_store *s, tdm__team *team, const tdm__prefix_pages *pages, tdm__kv *kv,
-                                 size_t begin, size_t end)
-{
-    restore_run r = {.s = s, .pages = pages, .kv = kv, .begin = begin, .end = end};
-    atomic_init(&r.first_bad, end);
-    tdm__team_run(team, restore_member, &r);
-    atomic_fetch_add(&s->n_restored, atomic_load(&r.first_bad) - begin);
-    return atomic_load(&r.first_bad);
-}
-
 /* ---- loans ---- */
 
 void tdm__prefix_store_offer(tdm__prefix_store *s, size_t slot, const tdm__kv *kv, const tdm__prefix_pages *pages)
@@ -284,13 +170,16 @@ void tdm__prefix_store_offer(tdm__prefix_store *s, size_t slot, const tdm__kv *k
     if (pages->n_found == pages->n)
         return;
     pthread_mutex_lock(&s->mutex);
-    offer *o = &s->offers[slot];
-    memcpy(o->keys, pages->keys, pages->n * sizeof o->keys[0]);
-    o->kv = kv;
-    o->next = pages->n_found;
-    o->n = pages->n;
-    o->used_ns = pages->used_ns;
-    pthread_cond_signal(&s->work);
+    if (pages->epoch == s->epoch) {
+        tdm__prefix_offer *o = &s->offers[slot];
+        memcpy(o->keys, pages->keys, pages->n * sizeof o->keys[0]);
+        o->kv = kv;
+        o->next = pages->n_found;
+        o->n = pages->n;
+        o->n_public = pages->n_public;
+        o->used_ns = pages->used_ns;
+        pthread_cond_signal(&s->work);
+    }
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -301,11 +190,12 @@ void tdm__prefix_store_revoke(tdm__prefix_store *s, size_t slot, size_t n_positi
     pthread_mutex_unlock(&s->mutex);
 }
 
-void tdm__prefix_store_drop_offers(tdm__prefix_store *s)
+void tdm__prefix_store_begin_anew(tdm__prefix_store *s)
 {
     if (!s)
         return;
     pthread_mutex_lock(&s->mutex);
+    s->epoch++;
     forget_offers(s);
     for (const uint64_t last = s->n_taken; s->is_writing && s->n_taken == last;)
         pthread_cond_wait(&s->idle, &s->mutex);

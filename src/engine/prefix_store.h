@@ -55,13 +55,15 @@ typedef struct tdm__prefix_pages {
     tdm__prefix_key *keys; /* [n] owned, tdm__free */
     size_t n;              /* whole pages that may be stored */
     size_t n_found;        /* of these, so many first ones were there */
+    size_t n_public;       /* so many first ones are anybody's */
+    uint64_t epoch;        /* of the store, when they were looked for */
     int64_t used_ns;       /* when: the time stamp of all of them */
 } tdm__prefix_pages;
 
 /* Any thread; may wait for the disk, so that the engine's need not. n_public tokens are anybody's, those behind the
  * app's. s may be NULL: none then, as without memory. */
-void tdm__prefix_store_find(tdm__prefix_store *s, const char *app, const int32_t *tokens, size_t n_tokens,
-                            size_t n_public, tdm__prefix_pages *out);
+void tdm__prefix_store_find(tdm__prefix_store *s, const char *app, uint64_t app_key_id, const int32_t *tokens,
+                            size_t n_tokens, size_t n_public, tdm__prefix_pages *out);
 
 /* ---- the engine's thread ---- */
 
@@ -76,8 +78,9 @@ void tdm__prefix_store_offer(tdm__prefix_store *s, size_t slot, const tdm__kv *k
 /* The first n_positions of the slot's cache stay, what is behind is written from now on. */
 void tdm__prefix_store_revoke(tdm__prefix_store *s, size_t slot, size_t n_positions);
 
-/* Any thread: nothing of what is on offer is written any more when it returns. NULL-safe. */
-void tdm__prefix_store_drop_offers(tdm__prefix_store *s);
+/* Any thread, before all is erased: when it returns, nothing is written any more of what is on offer, and of what was
+ * looked for before nothing is taken on offer. NULL-safe. */
+void tdm__prefix_store_begin_anew(tdm__prefix_store *s);
 
 typedef struct tdm__prefix_stats {
     uint64_t n_restored, n_written, n_dropped; /* pages; dropped: failed their check */

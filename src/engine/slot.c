@@ -9,10 +9,11 @@
 #include "base/checked.h"
 #include "engine/engine_internal.h"
 
-size_t tdm__slot_shared(const tdm__slot *d, const char *app, const int32_t *tokens, size_t n_tokens)
+size_t tdm__slot_shared(const tdm__slot *d, const char *app, uint64_t app_key_id, const int32_t *tokens,
+                        size_t n_tokens)
 {
     size_t n = 0, n_max = tdm__min_size(d->n_tokens, n_tokens);
-    if (strcmp(d->app, app) != 0)
+    if (strcmp(d->app, app) != 0 || d->app_key_id != app_key_id)
         n_max = tdm__min_size(n_max, d->n_public);
     while (n < n_max && d->tokens[n] == tokens[n])
         n++;
@@ -21,7 +22,7 @@ size_t tdm__slot_shared(const tdm__slot *d, const char *app, const int32_t *toke
 
 static size_t cached(const tdm__slot *s, const tdm__job *j)
 {
-    return tdm__min_size(tdm__slot_shared(s, j->app, j->tokens, j->n_tokens), s->n_done);
+    return tdm__min_size(tdm__slot_shared(s, j->app, j->app_key_id, j->tokens, j->n_tokens), s->n_done);
 }
 
 /* A slot that would lose most of what it holds is none to continue, however much it shares: that is copied. */
@@ -54,6 +55,7 @@ void tdm__slot_begin(tdm__engine *e, tdm__slot *s, tdm__job *j)
     memcpy(s->tokens, j->tokens, j->n_tokens * sizeof s->tokens[0]);
     s->n_tokens = j->n_tokens;
     memcpy(s->app, j->app, sizeof s->app);
+    s->app_key_id = j->app_key_id;
     s->n_public = j->n_public;
     s->admitted = ++e->n_admitted;
     s->donor = NULL;

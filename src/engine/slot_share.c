@@ -31,7 +31,7 @@ void tdm__slot_find_donor(tdm__engine *e, tdm__slot *s)
         tdm__slot *d = &e->slots[i];
         if (d == s)
             continue;
-        size_t shared = tdm__slot_shared(d, s->app, s->tokens, s->n_tokens - 1);
+        size_t shared = tdm__slot_shared(d, s->app, s->app_key_id, s->tokens, s->n_tokens - 1);
         size_t has = tdm__min_size(shared, d->n_done);
         bool waits = may_wait_for(s, d) && shared >= tdm__max_size(has, s->n_done) + WAIT_MIN;
         best_now = tdm__max_size(best_now, has);

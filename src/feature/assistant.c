@@ -145,6 +145,7 @@ tdm_status tdm__answer_start_request(tdm__answer *w, tdm__chat_request *q, tdm_e
     q->feature = TDM__ASSISTANT_FEATURE;
     q->language = w->language;
     q->app = w->app;
+    q->app_key_id = w->app_key_id;
     q->has_attachments = w->has_attachments;
     pthread_mutex_lock(&w->mutex);
     tdm_status s = TDM_OK;
@@ -258,6 +259,7 @@ tdm_status tdm__assistant_start(tdm__assistant *a, const tdm__assistant_ask *ask
     w->fn = fn;
     w->user = user;
     snprintf(w->app, sizeof w->app, "%s", ask->app ? ask->app : "");
+    w->app_key_id = ask->app_key_id;
     tdm_status s = enlist(a, w, err);
     if (s == TDM_OK) {
         s = is_offer ? start_offer(w, ask, err) : start_question(w, ask, err);

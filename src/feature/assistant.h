@@ -51,6 +51,7 @@ typedef struct tdm__assistant_ask {
     const char *language;      /* of labels and sentences: "en", "zh" */
     bool has_attachments;
     const char *app;           /* as in tdm__chat_request; copied */
+    uint64_t app_key_id;
     const char *offer_id;      /* "" for a new question */
     tdm__consent_answer consent;
     size_t n_earlier_turns;    /* that the user ticked on the sheet; 0: the question alone */

@@ -75,6 +75,7 @@ struct tdm__answer {
     void *user;
     char language[3];
     char app[TDM__APP_NAME_TEXT];
+    uint64_t app_key_id;
     char named[TDM__NAME_TEXT];
     bool has_attachments;
     size_t max_tokens;

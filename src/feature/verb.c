@@ -143,6 +143,7 @@ static tdm_status start(tdm__service *s, tdm__verb_run *w, tdm_error *err)
                                  .feature = tdm__verb_name(w->ask.verb),
                                  .language = w->language,
                                  .app = w->ask.app,
+                                 .app_key_id = w->ask.app_key_id,
                                  .priority = w->ask.priority,
                                  .compose = compose,
                                  .compose_user = w};

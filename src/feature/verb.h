@@ -88,6 +88,7 @@ typedef struct tdm__verb_ask {
     bool wants_pieces; /* PIECE events */
     bool no_draft;     /* --draft off: the text is the same, it takes longer */
     const char *app;   /* as in tdm__chat_request */
+    uint64_t app_key_id;
     tdm__priority priority;
 } tdm__verb_ask;
 

@@ -194,6 +194,7 @@ static tdm_status create_request(tdm__service *s, const tdm__chat_request *q, td
     copy_name(r->language, sizeof r->language, q->language ? q->language : "en");
     copy_name(r->app, sizeof r->app, q->app);
     r->params.app = r->app;
+    r->params.app_key_id = q->app_key_id;
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->changed, NULL);
     tdm_status status = TDM_OK;

@@ -59,9 +59,13 @@ tdm_status tdm__service_load(tdm__service *s, const char *path, const char *mode
 tdm_status tdm__service_load_opened(tdm__service *s, tdm__model *m, tdm__tokenizer *t, const char *model_name,
                                     const tdm__engine_options *o, tdm_error *err);
 
-/* Removes all that is kept of prompts in the folder that the engine was loaded with, whoever put it there. What slots
- * hold in memory stays until others need them. Does nothing before load. */
-void tdm__service_erase_prefixes(tdm__service *s);
+/* Where beginnings of prompts are kept, for erase before load; copied. load sets it, too. */
+void tdm__service_set_prefix_dir(tdm__service *s, const char *dir);
+
+/* Removes all that is kept of prompts in that folder, whoever put it there and in whatever state s is; what is read
+ * just now is not kept either. What slots hold in memory stays until others need them. Fails when a file is still
+ * there. */
+tdm_status tdm__service_erase_prefixes(tdm__service *s, tdm_error *err);
 
 typedef struct tdm__service_status {
     tdm__service_state state;
@@ -106,6 +110,7 @@ typedef struct tdm__chat_request {
     const char *agreed_profile_sha256, *agreed_model;
     bool has_attachments;
     const char *app;    /* name of the application's key, at most TDM__APP_NAME_MAX bytes; NULL: "", the device's own */
+    uint64_t app_key_id; /* of that key (engine.h); 0: none */
     tdm__priority priority;
     /* The answer is put together by the feature (compose.h); messages are then what it is about: what the opened leaf
      * commits to and the screen reads. NULL: the messages are the prompt. */

@@ -110,8 +110,9 @@ struct tdm__service {
     size_t n_foreground_only;  /* of these: what a flood of background leaves */
     tdm__quota_ledger *quota;
 
-    char pack_dir[1024]; /* the loader's */
+    char pack_dir[4096]; /* the loader's */
     char prefix_dir[TDM__PREFIX_DIR_MAX + 1]; /* under mutex; "": none */
+    bool has_engine; /* under mutex: engine stays until the service ends, whatever state comes */
 
     /* set once, before the state becomes READY, then immutable */
     char model_name[128];

@@ -180,16 +180,27 @@ static void on_job_event(void *user, const tdm__job_event *ev)
 
 /* ---- begin ---- */
 
-/* Under r->mutex, so that no candidate can end before the last one was submitted. */
-static tdm_status submit(tdm__request *r, tdm__job_params *p, size_t n, tdm_error *err)
+/* Not under r->mutex: prepare may wait for a disk, and a cancel is not to wait for that. */
+static tdm_status prepare(tdm__request *r, tdm__job_params *p, size_t n, tdm__job *jobs[], tdm_error *err)
+{
+    for (size_t i = 0; i < n; i++, p->sampling.seed++)
+        TDM_TRY(tdm__engine_prepare(r->service->engine, p, on_job_event, &r->candidates[i], &jobs[i], err));
+    return TDM_OK;
+}
+
+/* Under r->mutex, so that no candidate can end before the last one was submitted. What it takes of jobs is NULL
+ * then. */
+static tdm_status submit(tdm__request *r, tdm__job *jobs[], size_t n, tdm_error *err)
 {
     r->n_jobs = r->n_generating = n;
     r->refused = (tdm_error){0};
-    for (size_t i = 0; i < n; i++, p->sampling.seed++) {
+    for (size_t i = 0; i < n; i++) {
         tdm__candidate *c = &r->candidates[i];
+        tdm__job *job = jobs[i];
         c->finish = TDM__FINISH_NONE;
         c->is_enough = false;
-        tdm_status s = tdm__engine_submit(r->service->engine, p, on_job_event, c, &c->job, err);
+        jobs[i] = NULL;
+        tdm_status s = tdm__engine_submit_prepared(r->service->engine, job, &c->job, err);
         if (s == TDM_OK)
             continue;
         if (i == 0)
@@ -206,9 +217,15 @@ static tdm_status submit(tdm__request *r, tdm__job_params *p, size_t n, tdm_erro
 tdm_status tdm__request_generate(tdm__request *r, const tdm__job_params *params, size_t n, tdm_error *err)
 {
     tdm__job_params p = *params;
-    pthread_mutex_lock(&r->mutex);
-    tdm_status s = r->is_cancelled ? TDM_ERR_CANCELLED : submit(r, &p, n, err);
-    pthread_mutex_unlock(&r->mutex);
+    tdm__job *jobs[TDM__CANDIDATES_MAX] = {NULL};
+    tdm_status s = prepare(r, &p, n, jobs, err);
+    if (s == TDM_OK) {
+        pthread_mutex_lock(&r->mutex);
+        s = r->is_cancelled ? TDM_ERR_CANCELLED : submit(r, jobs, n, err);
+        pthread_mutex_unlock(&r->mutex);
+    }
+    for (size_t i = 0; i < n; i++)
+        tdm__job_discard(jobs[i]);
     return s;
 }
 

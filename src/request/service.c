@@ -112,8 +112,15 @@ void tdm__service_get_quota(tdm__service *s, tdm__quota *out) { tdm__quota_get(s
 
 void tdm__service_set_pack_dir(tdm__service *s, const char *dir)
 {
-    if (strlen(dir) < sizeof s->pack_dir)
-        memcpy(s->pack_dir, dir, strlen(dir) + 1);
+    /* what is cut is still too long for packed_file.h, which tells so */
+    snprintf(s->pack_dir, sizeof s->pack_dir, "%s", dir);
+}
+
+void tdm__service_set_prefix_dir(tdm__service *s, const char *dir)
+{
+    pthread_mutex_lock(&s->mutex);
+    snprintf(s->prefix_dir, sizeof s->prefix_dir, "%s", strlen(dir) < sizeof s->prefix_dir ? dir : "");
+    pthread_mutex_unlock(&s->mutex);
 }
 
 int tdm__service_quota_wait_s(tdm__service *s, const char *app)
@@ -154,9 +161,7 @@ static tdm_status open_rest(tdm__service *s, const tdm__engine_options *o, tdm_e
 {
     tdm__engine_options told = *o;
     told.prefix.log = tdm__device_log(s->device);
-    pthread_mutex_lock(&s->mutex);
-    snprintf(s->prefix_dir, sizeof s->prefix_dir, "%s", o->prefix.dir ? o->prefix.dir : "");
-    pthread_mutex_unlock(&s->mutex);
+    tdm__service_set_prefix_dir(s, o->prefix.dir ? o->prefix.dir : "");
     TDM_TRY(load_template(s, err));
     return tdm__engine_create(s->model, s->tokenizer, &told, &s->engine, err);
 }
@@ -212,6 +217,7 @@ static void become_ready(tdm__service *s, const char *model_name, const tdm__eng
     pthread_mutex_lock(&s->mutex);
     s->n_live_max = stats.n_slots + o->n_queue;
     s->n_foreground_only = (o->n_queue + 1) / 2;
+    s->has_engine = true;
     s->state = TDM__SERVICE_READY;
     pthread_mutex_unlock(&s->mutex);
 }
@@ -242,17 +248,16 @@ tdm_status tdm__service_load_opened(tdm__service *s, tdm__model *m, tdm__tokeniz
     return TDM_OK;
 }
 
-void tdm__service_erase_prefixes(tdm__service *s)
+tdm_status tdm__service_erase_prefixes(tdm__service *s, tdm_error *err)
 {
     char dir[sizeof s->prefix_dir];
     pthread_mutex_lock(&s->mutex);
-    const bool is_ready = s->state == TDM__SERVICE_READY;
+    const bool has_engine = s->has_engine;
     memcpy(dir, s->prefix_dir, sizeof dir);
     pthread_mutex_unlock(&s->mutex);
-    if (is_ready)
+    if (has_engine)
         tdm__engine_stop_storing(s->engine);
-    if (dir[0] != '\0')
-        (void)tdm__prefix_folder_trim(dir, 0);
+    return dir[0] != '\0' ? tdm__prefix_folder_erase(dir, err) : TDM_OK;
 }
 
 bool tdm__service_model_is_intact(tdm__service *s, tdm_error *err)

@@ -1,7 +1,9 @@
 """What prompts began with, over restarts: of the daemon, of tandem chat, and whose it is."""
+import concurrent.futures
 import json
 import os
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -36,6 +38,9 @@ class Home:
         r = subprocess.run([TANDEM, "app", "add", name, "--home", self.path], capture_output=True, text=True,
                            timeout=20)
         assert r.returncode == 0, r.stderr
+        return self.key(name)
+
+    def key(self, name):
         return {"Authorization": "Bearer " + (self.path / "state" / "apps" / f"{name}.key").read_text().strip()}
 
     def pages(self):
@@ -124,6 +129,14 @@ def test_a_cache_that_cannot_be_written_is_told_and_does_without(home):
     assert ask_once(home, TEXT) == (first[0], first[1], 0)
 
 
+def test_a_folder_for_packed_weights_that_is_too_long_is_told_and_done_without(home, monkeypatch):
+    monkeypatch.setenv("TANDEM_PACKED", "/tmp/" + "x" * 5000)
+    d = home.serve("--prefix", "off")
+    assert d.text().count("packed in memory") == 1 and "is too long" in d.text()
+    assert ask(d, "hello")[1] > 0
+    assert d.stop() == 0
+
+
 def test_a_kill_in_the_middle_does_no_harm(home):
     first = ask_once(home, TEXT, options=("--prefix", "off"))
     for i in range(3):
@@ -148,9 +161,52 @@ def test_the_owner_erases_it(home):
     assert ask_once(home, TEXT)[2] == 0
 
 
+def test_the_owner_erases_it_without_a_model(home, tmp_path):
+    ask_once(home, TEXT)
+    left = home.prefix / (home.pages()[0].name + ".AbCdEf")
+    left.write_bytes(b"half a page")
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"no model")
+    d = Daemon([TANDEM, "serve", "-m", broken, "--home", home.path, "--listen", "127.0.0.1:0"])
+    d.wait_state("failed", 60)
+    owner = {"Authorization": "Bearer " + (home.path / "state" / "owner.key").read_text().strip()}
+    status, _, body = d.post({"all": True}, path="/v1/receipts/erase", headers=owner)
+    assert status == 200, body
+    assert os.listdir(home.prefix) == []
+    assert d.stop() == 0
+
+
+def test_what_is_erased_while_it_is_read_is_not_stored(home):
+    d = home.serve()
+    owner = {"Authorization": "Bearer " + (home.path / "state" / "owner.key").read_text().strip()}
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(ask, d, TEXT)
+        deadline = time.monotonic() + 60
+        while not asked.done() and d.metric("tandem_running") == 0 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        status, _, body = d.post({"all": True}, path="/v1/receipts/erase", headers=owner)
+        assert status == 200, body
+        asked.result()
+    assert d.stop() == 0
+    assert home.pages() == []
+
+
+def test_an_app_that_is_removed_and_added_again_is_another(home):
+    options = ("--keys-required",)
+    mail = home.app("mail")
+    text, n, reused = ask_once(home, TEXT, mail, options)
+    assert reused == 0
+    subprocess.run([TANDEM, "app", "remove", "mail", "--home", home.path], check=True, timeout=20, capture_output=True)
+    assert home.app("mail") != mail
+    assert ask_once(home, TEXT, home.key("mail"), options) == (text, n, 0)
+    assert ask_once(home, TEXT, home.key("mail"), options) == (text, n, known(n))
+
+
 def test_nothing_is_kept_where_nothing_is_to_be(home):
     ask_once(home, TEXT, options=("--prefix", "off"))
     home.chat(TEXT, "--prefix", "off")
     assert not home.prefix.exists()
-    ask_once(home, TEXT, options=("--prefix", "public"))  # a chat has nothing that is public
+    ask_once(home, TEXT)
+    assert home.pages() != []
+    ask_once(home, TEXT, options=("--prefix", "public"))  # a chat has nothing that is public, and nothing else stays
     assert home.pages() == []

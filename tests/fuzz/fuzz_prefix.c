@@ -39,7 +39,7 @@ int tdm_fuzz_one(const uint8_t *data, size_t len)
         }
         memset(page, 0, want);
         memcpy(page, data, len < want ? len : want);
-        tdm__prefix_page_seal(page, want, &key);
+        tdm__prefix_page_seal(page, want, &key, len % 2 == 0);
         if (!tdm__prefix_page_has_head(page, want, &key, want) || !tdm__prefix_page_restore(page, &kv, 0))
             abort();
         page[want - 1] ^= 1;

@@ -106,7 +106,18 @@ tdm_status tdm__service_load(tdm__service *s, const char *path, const char *mode
     return TDM_OK;
 }
 
-void tdm__service_erase_prefixes(tdm__service *s) { (void)s; }
+void tdm__service_set_prefix_dir(tdm__service *s, const char *dir)
+{
+    (void)s;
+    (void)dir;
+}
+
+tdm_status tdm__service_erase_prefixes(tdm__service *s, tdm_error *err)
+{
+    (void)s;
+    (void)err;
+    return TDM_OK;
+}
 
 void tdm__service_get_status(tdm__service *s, tdm__service_status *out)
 {
