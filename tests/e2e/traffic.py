@@ -309,8 +309,8 @@ class Client:
                     await wire.send(self.target.request("GET", "/healthz"))
                     answer = expect(await wire.answer(), 200)
                 self.note("keep_alive", answer.status)
-                if answer.headers.get("connection") == "close":
-                    break
+                if answer.headers.get("connection") == "close" or b'data: {"error"' in answer.body:
+                    break  # a stream whose rules changed ends with its connection, which no head could say before
                 await asyncio.sleep(self.rng.random() * 0.02)
         finally:
             await wire.close()
