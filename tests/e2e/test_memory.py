@@ -20,6 +20,7 @@ from test_chaos import SANITIZED, TINY_FILE, Server, end
 SMOL = weights("smollm2-135m")
 N = 1000 if LONG else 100
 KB_PER_1000_MAX = 1024
+SLOTS = 4
 
 
 def request_of(server, body):
@@ -43,6 +44,18 @@ def converse(server, number):
         messages.append({"role": "assistant", "content": text.replace("\0", "?") or "-"})  # U+0000 is refused
 
 
+def touch_the_caches(server):
+    """A cache's page counts when a longer prompt than ever before touches it: steps, for hundreds of conversations."""
+    def ask(n_words):
+        text = " ".join(traffic.WORDS[i % len(traffic.WORDS)] for i in range(n_words))
+        return server.post({"messages": [{"role": "user", "content": text}], "max_tokens": 4})[0]
+
+    n_words = next(n for n in (600, 400, 200, 100, 50) if ask(n) == 200)
+    with concurrent.futures.ThreadPoolExecutor(SLOTS) as pool:
+        for _ in range(3):
+            assert set(pool.map(ask, [n_words] * SLOTS)) == {200}
+
+
 @pytest.mark.skipif(SANITIZED, reason="freed blocks wait in quarantine there")
 def test_memory_is_flat_over_conversations(tmp_path):
     model = tmp_path / "tiny.gguf"
@@ -50,10 +63,11 @@ def test_memory_is_flat_over_conversations(tmp_path):
         model = SMOL
     else:
         subprocess.run([TINY_FILE, model, "2048"], check=True)
-    server = Server(tmp_path, model, "--parallel", "4", "-c", "1024")
+    server = Server(tmp_path, model, "--parallel", str(SLOTS), "-c", "1024")
+    touch_the_caches(server)
     done = [0]
     w = watch.Watch({"daemon": server.pid}, lambda: {"conversations": done[0]})
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    with concurrent.futures.ThreadPoolExecutor(SLOTS) as pool:
         pending = [pool.submit(converse, server, i) for i in range(N)]
         for future in concurrent.futures.as_completed(pending):
             future.result()
