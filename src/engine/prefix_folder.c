@@ -44,13 +44,6 @@ tdm_status tdm__prefix_folder_open(tdm__prefix_folder *f, const char *dir, uint6
     return TDM_OK;
 }
 
-/* Also an empty folder of that name: nothing may stand in a page's way. */
-static void remove_path(const char *path)
-{
-    if (unlink(path) != 0 && errno != ENOENT)
-        (void)rmdir(path);
-}
-
 bool tdm__prefix_folder_map(const tdm__prefix_folder *f, const tdm__prefix_key *key, size_t index, size_t len,
                             tdm__map *out)
 {
@@ -59,7 +52,7 @@ bool tdm__prefix_folder_map(const tdm__prefix_folder *f, const tdm__prefix_key *
     path_of(path, f, key, index);
     const int rc = tdm__map_open(path, &m);
     if (rc == EISDIR || rc == EINVAL || rc == ENXIO || rc == ELOOP) /* folder, pipe or device, socket, links */
-        remove_path(path);
+        (void)tdm__prefix_name_clear(AT_FDCWD, path);
     if (rc != 0)
         return false;
     if (m.ptr && !m.is_guarded) { /* too many at once: as if it were not there */
@@ -71,7 +64,7 @@ bool tdm__prefix_folder_map(const tdm__prefix_folder *f, const tdm__prefix_key *
         return true;
     }
     tdm__map_close(&m);
-    remove_path(path);
+    (void)tdm__prefix_name_clear(AT_FDCWD, path);
     return false;
 }
 
@@ -79,7 +72,7 @@ void tdm__prefix_folder_remove(const tdm__prefix_folder *f, const tdm__prefix_ke
 {
     char path[PATH_BYTES];
     path_of(path, f, key, index);
-    remove_path(path);
+    (void)tdm__prefix_name_clear(AT_FDCWD, path);
 }
 
 /* A folder that can only be read keeps its times: that is no failure. */

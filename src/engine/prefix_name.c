@@ -1,10 +1,12 @@
-/* prefix_name.c - one way to write a name, and reading it by writing it again. */
+/* prefix_name.c - one way to write a name, reading it by writing it again, and one way to clear it. */
 #include "engine/prefix_name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 
@@ -32,4 +34,12 @@ bool tdm__prefix_name_get(const char *name, tdm__prefix_key *key, size_t *index,
     const size_t len = strlen(again);
     *rest = name + len;
     return strncmp(name, again, len) == 0;
+}
+
+int tdm__prefix_name_clear(int dir, const char *name)
+{
+    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    const int rc = errno;
+    return unlinkat(dir, name, AT_REMOVEDIR) == 0 ? 0 : rc;
 }

@@ -33,15 +33,6 @@ typedef struct list {
     uint64_t bytes;
 } list;
 
-/* Also an empty folder of that name. 0: it is gone. */
-static int remove_at(int dir, const char *name)
-{
-    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    const int rc = errno;
-    return unlinkat(dir, name, AT_REMOVEDIR) == 0 ? 0 : rc;
-}
-
 static bool list_add(list *l, const listed *page)
 {
     if (l->n == l->cap) {
@@ -70,7 +61,7 @@ static void look_at(int dir, const char *name, list *l)
     page.bytes = tdm__prefix_on_disk((uint64_t)st.st_size);
     const bool goes = *rest ? st.st_mtime < tdm__clock_unix_s() - START_LIFE_S : !list_add(l, &page);
     if (goes)
-        (void)remove_at(dir, name);
+        (void)tdm__prefix_name_clear(dir, name);
 }
 
 static int compare_pages(const void *a, const void *b)
@@ -94,7 +85,7 @@ uint64_t tdm__prefix_folder_trim(const char *path, uint64_t bytes_max)
     for (size_t i = 0; i < l.n && l.bytes > bytes_max; i++) {
         char name[TDM__PREFIX_NAME_BYTES];
         tdm__prefix_name_put(name, &l.pages[i].key, l.pages[i].index);
-        if (remove_at(dirfd(d), name) == 0)
+        if (tdm__prefix_name_clear(dirfd(d), name) == 0)
             l.bytes -= l.pages[i].bytes;
     }
     closedir(d);
@@ -127,7 +118,7 @@ static int remove_pages(const char *path, bool keeps_public)
         if (!tdm__prefix_name_get(e->d_name, &key, &index, &rest) ||
             (keeps_public && (*rest || says_public(dirfd(d), e->d_name))))
             continue;
-        const int failed = remove_at(dirfd(d), e->d_name);
+        const int failed = tdm__prefix_name_clear(dirfd(d), e->d_name);
         rc = failed != 0 ? failed : rc;
     }
     closedir(d);
