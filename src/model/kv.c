@@ -13,8 +13,6 @@ enum { KV_ALIGN = 64 };
 
 static const char *const type_names[TDM__KV_N_TYPES] = {[TDM__KV_F16] = "f16", [TDM__KV_Q8] = "q8"};
 
-const char *tdm__kv_type_name(tdm__kv_type type) { return type_names[type]; }
-
 int tdm__kv_type_parse(const char *name, tdm__kv_type *out)
 {
     for (tdm__kv_type t = 0; t < TDM__KV_N_TYPES; t++)

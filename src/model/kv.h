@@ -19,8 +19,7 @@ typedef struct tdm__kv {
     void *memory;
 } tdm__kv;
 
-/* "f16" and "q8"; parse: 0, or -1 for what is neither. */
-const char *tdm__kv_type_name(tdm__kv_type type);
+/* "f16" or "q8"; 0, or -1 for what is neither. */
 int tdm__kv_type_parse(const char *name, tdm__kv_type *out);
 
 /* Bytes for n_ctx positions. */
