@@ -165,6 +165,16 @@ static void must(tdm_status s, const tdm_error *err)
     }
 }
 
+void tdm__tiny_write(const tdm__tiny_options *o, const char *path)
+{
+    size_t len;
+    unsigned char *bytes = tdm__tiny_bytes(o, &len);
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(bytes, 1, len, f) != len || fclose(f) != 0)
+        abort();
+    free(bytes);
+}
+
 tdm__tiny tdm__tiny_open(const tdm__tiny_options *o)
 {
     tdm__tiny t = {0};

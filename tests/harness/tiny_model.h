@@ -34,6 +34,9 @@ typedef struct tdm__tiny_options {
 /* The file, in a malloc'd block; the caller frees it. */
 unsigned char *tdm__tiny_bytes(const tdm__tiny_options *o, size_t *len);
 
+/* The same as a file at path. Whatever fails aborts the test program. */
+void tdm__tiny_write(const tdm__tiny_options *o, const char *path);
+
 typedef struct tdm__tiny {
     unsigned char *bytes;
     tdm__model *model;

@@ -13,17 +13,6 @@
 
 #include "tiny_model.h"
 
-static void write_model(const tdm__tiny_options *o, const char *path)
-{
-    size_t len;
-    unsigned char *bytes = tdm__tiny_bytes(o, &len);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, len, f), len);
-    assert_int_equal(fclose(f), 0);
-    free(bytes);
-}
-
 void capi_world_init(capi_world *w)
 {
     tdm__temp_folder_make(w->folder);
@@ -31,10 +20,10 @@ void capi_world_init(capi_world *w)
     snprintf(w->llama, sizeof w->llama, "%s/tiny-llama.gguf", w->folder);
     snprintf(w->broken, sizeof w->broken, "%s/broken.gguf", w->folder);
     snprintf(w->mute, sizeof w->mute, "%s/mute.gguf", w->folder);
-    write_model(&(tdm__tiny_options){.arch = "qwen2"}, w->qwen);
-    write_model(&(tdm__tiny_options){.arch = "llama"}, w->llama);
-    write_model(&(tdm__tiny_options){.arch = "qwen2", .broken = true}, w->broken);
-    write_model(&(tdm__tiny_options){.arch = "qwen2", .chat_template = ""}, w->mute);
+    tdm__tiny_write(&(tdm__tiny_options){.arch = "qwen2"}, w->qwen);
+    tdm__tiny_write(&(tdm__tiny_options){.arch = "llama"}, w->llama);
+    tdm__tiny_write(&(tdm__tiny_options){.arch = "qwen2", .broken = true}, w->broken);
+    tdm__tiny_write(&(tdm__tiny_options){.arch = "qwen2", .chat_template = ""}, w->mute);
 }
 
 void capi_world_fini(capi_world *w) { tdm__temp_folder_remove(w->folder); }

@@ -28,14 +28,8 @@ static void take_notice(void *user, tdm__log_level level, const char *text)
 
 static void open_model(world *w, size_t n_ctx)
 {
-    size_t len;
     tdm_error err = {0};
-    unsigned char *bytes = tdm__tiny_bytes(&(tdm__tiny_options){.arch = "qwen2", .n_ctx = n_ctx}, &len);
-    FILE *f = fopen(model_path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, len, f), len);
-    assert_int_equal(fclose(f), 0);
-    free(bytes);
+    tdm__tiny_write(&(tdm__tiny_options){.arch = "qwen2", .n_ctx = n_ctx}, model_path);
     if (tdm__model_open(model_path, pack_dir, &w->model, &err) != TDM_OK ||
         tdm__tokenizer_create(w->model->gguf, &w->tokenizer, &err) != TDM_OK)
         fail_msg("%s", err.msg);

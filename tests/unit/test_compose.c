@@ -71,13 +71,7 @@ static char model_path[128];
 static void load(void)
 {
     tdm_error err = {0};
-    size_t len;
-    unsigned char *bytes = tdm__tiny_bytes(&(tdm__tiny_options){.arch = "qwen2", .n_ctx = 1024}, &len);
-    FILE *f = fopen(model_path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, len, f), len);
-    assert_int_equal(fclose(f), 0);
-    free(bytes);
+    tdm__tiny_write(&(tdm__tiny_options){.arch = "qwen2", .n_ctx = 1024}, model_path);
     tdm__engine_options o = {.n_threads = 1, .isa_max = tdm__cpu_isa(), .n_slots = 3, .n_queue = 3, .n_ctx = 1024};
     assert_int_equal(tdm__service_create(device, &service, NULL), TDM_OK);
     if (tdm__service_load(service, model_path, "tiny", &o, &err) != TDM_OK)

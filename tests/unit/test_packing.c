@@ -30,13 +30,7 @@ static char folder[TDM__TEMP_FOLDER_TEXT], path[128], dir[128];
 
 static void write_model(size_t n_ctx)
 {
-    size_t len;
-    unsigned char *bytes = tdm__tiny_bytes(&(tdm__tiny_options){.arch = "qwen2", .n_ctx = n_ctx}, &len);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, len, f), len);
-    assert_int_equal(fclose(f), 0);
-    free(bytes);
+    tdm__tiny_write(&(tdm__tiny_options){.arch = "qwen2", .n_ctx = n_ctx}, path);
 }
 
 static int set_up(void **state)
