@@ -29,15 +29,15 @@ static void store_head(const tdm__kernels *kn, const tdm__kv_layer *kv, const td
         kn->store_f16(x, (uint16_t *)to->at + at, dim, stride);
         return;
     }
-    float padded[TDM__SLAB_COLS] = {0};
-    _Alignas(64) tdm__act_slab slab;
+    float padded[TDM__SLAB_COLS] = {0}, scales[TDM__SLAB_COLS / TDM__KV_RUN];
+    int8_t q[TDM__SLAB_COLS];
     assert(dim <= TDM__SLAB_COLS);
     memcpy(padded, x, dim * sizeof *x);
-    kn->quantize(padded, tdm__align_up(dim, TDM__KV_RUN), &slab, 1);
+    kn->quantize_runs(padded, tdm__align_up(dim, TDM__KV_RUN), q, scales);
     int8_t *out = (int8_t *)to->at + at;
     for (size_t d = 0; d < dim; d++)
-        out[d * stride] = slab.q[d];
-    kn->store_f16(slab.scale, to->scales + scale, tdm__kv_runs(dim), stride);
+        out[d * stride] = q[d];
+    kn->store_f16(scales, to->scales + scale, tdm__kv_runs(dim), stride);
 }
 
 void tdm__kv_store(const tdm__kernels *kn, const tdm__attention_shape *s, tdm__kv_layer *kv, size_t pos,

@@ -18,57 +18,71 @@ static int32_t sum_products(const tdm__slab *w, size_t r, size_t c, size_t n, in
     return sum;
 }
 
-static int32_t sum_values(const int8_t *a, size_t n)
+/* The integers that a K type's minima are, times the words of activations: a min is a negative multiple of d_min. */
+static int32_t sum_minima(const tdm__slab *w, size_t r, size_t n_parts, const int16_t *sums)
 {
     int32_t sum = 0;
-    for (size_t k = 0; k < n; k++)
-        sum += a[k];
+    for (size_t i = 0; i < n_parts; i++)
+        sum += w->min_q[i][r] * sums[i];
     return sum;
 }
 
-static void dot(tdm__type type, const uint8_t *packed, size_t n_cols, const tdm__act_slab *a, size_t n_tokens,
-                float (*acc)[TDM__PANEL_ROWS])
+static float dot_slab(const tdm__slab *w, tdm__dot_traits traits, size_t r, size_t n_cols, const tdm__act_slab *a)
 {
-    const tdm__dot_traits traits = tdm__dot_traits_get(type);
-    const size_t run = traits.run;
-    tdm__slab w;
-    tdm__slab_read(type, packed, n_cols, &w);
-    for (size_t t = 0; t < n_tokens; t++)
-        for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
-            for (size_t c = 0; c < n_cols; c += run) {
-                float scale = a[t].scale[c / 32];
-                int32_t i = sum_products(&w, r, c, run, traits.offset, a[t].q);
-                acc[t][r] = fmaf((float)i, w.scale[c / run][r] * scale, acc[t][r]);
-                if (traits.has_min)
-                    acc[t][r] = fmaf(w.min[c / run][r], scale * (float)sum_values(a[t].q + c, run), acc[t][r]);
-            }
+    const size_t n_parts = n_cols / traits.run;
+    float slab = 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        const size_t c = i * traits.run, b = c / 32;
+        int32_t sum = sum_products(w, r, c, traits.run, traits.offset, a->q);
+        slab = fmaf((float)sum, w->scale[i][r] * a->multiplier[b], slab);
+        if (traits.min == TDM__MIN_RUN)
+            slab = fmaf(w->min[i][r], a->sum[b], slab);
+    }
+    if (traits.min == TDM__MIN_SLAB) {
+        int32_t sum = sum_minima(w, r, n_parts, traits.run == 32 ? a->small_sum : a->small_sum_half);
+        slab = fmaf((float)sum * w->minus_d_min[r], a->sum_unit, slab);
+    }
+    return slab;
 }
 
-static void dot_float(tdm__type type, const uint8_t *packed, size_t n_cols, const float *x, size_t x_stride,
-                      size_t n_tokens, float (*acc)[TDM__PANEL_ROWS])
+static void dot(tdm__type type, const tdm__dot_panel *panels, size_t n_panels, size_t n_cols, const tdm__act_slab *a,
+                size_t n_tokens)
 {
-    const size_t bytes = TDM__PANEL_ROWS * tdm__type_get((uint32_t)type)->block_bytes;
-    for (size_t k = 0; k < n_cols; k++, packed += bytes) {
-        float w[TDM__PANEL_ROWS];
-        tdm__dequantize_row(type, packed, w, TDM__PANEL_ROWS);
+    tdm__slab w;
+    for (size_t p = 0; p < n_panels; p++) {
+        tdm__slab_read(type, panels[p].slab, n_cols, &w);
         for (size_t t = 0; t < n_tokens; t++)
             for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
-                acc[t][r] = fmaf(w[r], x[t * x_stride + k], acc[t][r]);
+                panels[p].acc[t][r] = fmaf(dot_slab(&w, tdm__dot_traits_get(type), r, n_cols, &a[t]), a[t].unit,
+                                           panels[p].acc[t][r]);
+    }
+}
+
+static void dot_float(tdm__type type, const tdm__dot_panel *panel, size_t n_cols, const float *x, size_t x_stride,
+                      size_t n_tokens)
+{
+    const size_t bytes = TDM__PANEL_ROWS * tdm__type_get((uint32_t)type)->block_bytes;
+    for (size_t k = 0; k < n_cols; k++) {
+        float w[TDM__PANEL_ROWS];
+        tdm__dequantize_row(type, panel->slab + k * bytes, w, TDM__PANEL_ROWS);
+        for (size_t t = 0; t < n_tokens; t++)
+            for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
+                panel->acc[t][r] = fmaf(w[r], x[t * x_stride + k], panel->acc[t][r]);
     }
 }
 
 #define DOT(name, TYPE)                                                                                              \
-    static void dot_##name##_c(const uint8_t *packed, size_t n_cols, const tdm__act_slab *a, size_t n_tokens,        \
-                               float (*acc)[TDM__PANEL_ROWS])                                                        \
+    static void dot_##name##_c(const tdm__dot_panel *panels, size_t n_panels, size_t n_cols, const tdm__act_slab *a, \
+                               size_t n_tokens)                                                                      \
     {                                                                                                                \
-        dot(TYPE, packed, n_cols, a, n_tokens, acc);                                                                 \
+        dot(TYPE, panels, n_panels, n_cols, a, n_tokens);                                                            \
     }
 
 #define DOT_FLOAT(name, TYPE)                                                                                        \
-    static void dot_##name##_c(const uint8_t *packed, size_t n_cols, const float *x, size_t x_stride,                \
-                               size_t n_tokens, float (*acc)[TDM__PANEL_ROWS])                                       \
+    static void dot_##name##_c(const tdm__dot_panel *panel, size_t n_cols, const float *x, size_t x_stride,          \
+                               size_t n_tokens)                                                                      \
     {                                                                                                                \
-        dot_float(TYPE, packed, n_cols, x, x_stride, n_tokens, acc);                                                 \
+        dot_float(TYPE, panel, n_cols, x, x_stride, n_tokens);                                                       \
     }
 
 DOT(q4_0, TDM__TYPE_Q4_0)

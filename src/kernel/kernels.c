@@ -8,10 +8,11 @@
 tdm__dot_traits tdm__dot_traits_get(tdm__type type)
 {
     static const tdm__dot_traits traits[TDM__TYPE_COUNT] = {
-        [TDM__TYPE_Q4_0] = {32, false, 8}, [TDM__TYPE_Q4_1] = {32, true, 0},    [TDM__TYPE_Q5_0] = {32, false, 16},
-        [TDM__TYPE_Q5_1] = {32, true, 0},  [TDM__TYPE_Q8_0] = {32, false, 128}, [TDM__TYPE_Q2_K] = {16, true, 0},
-        [TDM__TYPE_Q3_K] = {16, false, 4}, [TDM__TYPE_Q4_K] = {32, true, 0},    [TDM__TYPE_Q5_K] = {32, true, 0},
-        [TDM__TYPE_Q6_K] = {16, false, 32},
+        [TDM__TYPE_Q4_0] = {32, TDM__MIN_NONE, 8},   [TDM__TYPE_Q4_1] = {32, TDM__MIN_RUN, 0},
+        [TDM__TYPE_Q5_0] = {32, TDM__MIN_NONE, 16},  [TDM__TYPE_Q5_1] = {32, TDM__MIN_RUN, 0},
+        [TDM__TYPE_Q8_0] = {32, TDM__MIN_NONE, 128}, [TDM__TYPE_Q2_K] = {16, TDM__MIN_SLAB, 0},
+        [TDM__TYPE_Q3_K] = {16, TDM__MIN_NONE, 4},   [TDM__TYPE_Q4_K] = {32, TDM__MIN_SLAB, 0},
+        [TDM__TYPE_Q5_K] = {32, TDM__MIN_SLAB, 0},   [TDM__TYPE_Q6_K] = {16, TDM__MIN_NONE, 32},
     };
     return traits[type];
 }

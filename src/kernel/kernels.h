@@ -17,36 +17,59 @@
 #include "kernel/quant.h"
 #include "os/cpu.h"
 
-/* One token's activations for one slab: x = q * scale. The other fields are what a dot would else compute for each
- * panel anew: offsets and minima of the weights multiply sums of q. 64-byte aligned. */
+/* One token's activations for one slab: x = unit * multiplier * q, a run of 32 having its own multiplier: one of four
+ * levels times one of few powers of two. So what differs between runs is taken into the dots as one of four multiples
+ * of the weights' scales and by the base, without a product, and a token's float is multiplied only once a slab. The
+ * other fields are what a dot would else compute for each panel anew: offsets and minima of the weights multiply sums
+ * of q. 64-byte aligned. */
 typedef struct tdm__act_slab {
-    int8_t q[TDM__SLAB_COLS];               /* -127 .. 127 */
-    float scale[TDM__SLAB_RUNS];            /* of each run of 32 */
-    float scaled_sum[TDM__SLAB_RUNS];       /* scale * (float)sum of the run's q */
-    int32_t minus_sum[TDM__SLAB_RUNS];      /* minus the sum of the run's q */
+    int8_t q[TDM__SLAB_COLS];             /* -127 .. 127 */
+    int32_t base[TDM__SLAB_RUNS];         /* bits of the float 1.5 * 2^(23 + shift): with an integer |i| < 2^22 added
+                                             they are those of that float + i * 2^shift */
+    int32_t level[TDM__SLAB_RUNS];        /* 0 .. TDM__ACT_LEVELS - 1 */
+    float multiplier[TDM__SLAB_RUNS];     /* (1 + level / 4) * 2^shift, shift being 0 .. TDM__ACT_SHIFT_MAX */
+    int32_t minus_sum[TDM__SLAB_RUNS];    /* minus the sum of the run's q */
     int32_t minus_sum_half[TDM__SLAB_RUNS]; /* the same of its first 16 */
+    float sum[TDM__SLAB_RUNS];            /* of the run's x, in units: exact */
+    int16_t small_sum[TDM__SLAB_RUNS];    /* the same in units * sum_unit: the sum of its two halves' */
+    int16_t small_sum_half[2 * TDM__SLAB_RUNS]; /* of 16 x, rounded; -16383 .. 16383 */
+    float sum_unit;
+    float unit;
 } tdm__act_slab;
 
-/* Weights so many bytes behind those that a dot multiplies are asked for into the second-level cache: the panels of a
- * team's member are one linear stream. 8 to 16 KB are equally good. */
-enum { TDM__DOT_AHEAD = 12 << 10 };
+enum { TDM__ACT_SHIFT_MAX = 5, TDM__ACT_LEVELS = 4 };
 
-/* acc[t][r] continues the sum defined in matmul.h over one packed slab (packed.h) of n_cols columns: a multiple of the
- * type's block, at most 256. */
-typedef void (*tdm__dot_fn)(const uint8_t *slab, size_t n_cols, const tdm__act_slab *a, size_t n_tokens,
-                            float (*acc)[TDM__PANEL_ROWS]);
-typedef void (*tdm__dot_float_fn)(const uint8_t *slab, size_t n_cols, const float *x, size_t x_stride,
-                                  size_t n_tokens, float (*acc)[TDM__PANEL_ROWS]);
+/* So many tokens or fewer gain nothing from panels at once: weights are brought to bytes in registers, and one stream
+ * from memory is better than two. So many a dot takes at most. */
+enum { TDM__DOT_FEW = 16, TDM__DOT_TOKENS_MAX = 128 };
+
+static inline float tdm__act_level(int32_t level) { return 1.0f + 0.25f * (float)level; }
+
+/* A panel, as a dot sees it: one of its slabs, and the sums of all tokens. */
+typedef struct tdm__dot_panel {
+    const uint8_t *slab;           /* packed (packed.h) */
+    const uint8_t *ahead;          /* as many bytes, needed soon, are asked for; they may lie behind the matrix */
+    float (*acc)[TDM__PANEL_ROWS]; /* [n_tokens] */
+} tdm__dot_panel;
+
+/* acc[t][r] of each panel continues the sum defined in matmul.h over one slab of n_cols columns: a multiple of the
+ * type's block, at most 256. 1 .. TDM__DOT_TOKENS_MAX tokens. */
+typedef void (*tdm__dot_fn)(const tdm__dot_panel *panels, size_t n_panels, size_t n_cols, const tdm__act_slab *a,
+                            size_t n_tokens);
+typedef void (*tdm__dot_float_fn)(const tdm__dot_panel *panel, size_t n_cols, const float *x, size_t x_stride,
+                                  size_t n_tokens);
 
 typedef struct tdm__kernels {
     tdm__isa isa;
     /* matmul */
     tdm__dot_fn dot[TDM__TYPE_COUNT];             /* quantised types, else NULL */
     tdm__dot_float_fn dot_float[TDM__TYPE_COUNT]; /* F32, F16, BF16, else NULL */
-    /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart: for each run of 32, scale =
-     * max|x| / 127, q = round to nearest even(x * (127 / max|x|)), or all zero where 127 / max|x| is not finite. A
-     * value that is not finite gives scale NaN. */
+    /* One token's n (multiple of 32) values to act slabs, `stride` slabs apart, as quantize.c defines it. */
     void (*quantize)(const float *x, size_t n, tdm__act_slab *out, size_t stride);
+    /* n (multiple of 32) values for a cache of 8 bits: of each run of 32, scale = max|x| / 127 and q = round to nearest
+     * even(x * (127 / max|x|)), or all zero where 127 / max|x| is not finite. A value that is not finite gives scale
+     * NaN. */
+    void (*quantize_runs)(const float *x, size_t n, int8_t *q, float *scales);
     /* Rows: out may be an input. "16 partial sums": value i goes to sum i mod 16, in ascending order, from +0; then sum
      * l += sum l + 8 for l < 8, and so on with 4, 2, 1 (lanes.h).
      * sum = 16 partial sums by fma(x, x, sum); out = (x * (1 / sqrt(sum / n + eps))) * weight. n >= 1. */
@@ -78,10 +101,16 @@ typedef struct tdm__kernels {
 /* Fills *k for the lower of `ceiling` and what the machine has. */
 void tdm__kernels_init(tdm__kernels *k, tdm__isa ceiling);
 
+typedef enum tdm__min_kind {
+    TDM__MIN_NONE = 0,
+    TDM__MIN_RUN, /* a float for each run */
+    TDM__MIN_SLAB /* an integer for each run, times a float of the row's slab */
+} tdm__min_kind;
+
 /* What a quantised type's slab means: w = scale * (q - offset) + min. */
 typedef struct tdm__dot_traits {
     size_t run; /* columns of one scale: 32 or 16 */
-    bool has_min;
+    tdm__min_kind min;
     int offset; /* 0 with minima */
 } tdm__dot_traits;
 

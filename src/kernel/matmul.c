@@ -2,25 +2,29 @@
  *
  * The panels (16 rows) of all jobs of a run lie end to end; each member gets one contiguous part of their bytes, the
  * same in every call, because decoding is bound by memory and a steady forward stream is what the prefetchers follow.
- * Tokens are walked in tiles whose activations stay in the second-level cache while all panels pass by. What a member
- * keeps beside that are 16 sums a token, on its stack. A token of two terms is two lines of activations: the
- * kernels do not know, their sums are added at the end.
+ * Tokens are walked in tiles, all panels for each, two at a time so that an activation is loaded once for both:
+ * neighbours, or a gate's panel and the one that it gates, whose results then never leave the first-level cache. What a
+ * member keeps beside that are 32 sums a token, on its stack. Few tokens are a matter of memory: one panel after the
+ * other is one stream. A token of two terms is two lines of activations: the kernels do not know, their sums are added
+ * at the end.
  */
 #include "kernel/matmul.h"
 
 #include <assert.h>
-#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "kernel/act_run.h"
+#include "kernel/best_rows.h"
 #include "kernel/kernels.h"
 
 enum {
-    TILE_LINES_MAX = 128,        /* 8 KB of sums */
+    TILE_LINES_MAX = TDM__DOT_TOKENS_MAX, /* 16 KB of sums */
     TILE_LINES_MIN = 16,         /* so that a slab in cache is used often enough, however wide the rows */
-    TILE_ACTS_BYTES = 512 << 10, /* activations of a tile: half of a usual second-level cache */
+    TILE_ACTS_BYTES = 4096 << 10, /* activations of a tile: they stream through the caches once a pair of panels */
+    AHEAD_BYTES = 12 << 10,      /* weights are asked for so long before; 8 to 16 KB are equally good */
 };
 
 static size_t slabs_of(size_t n_cols) { return (n_cols + TDM__SLAB_COLS - 1) / TDM__SLAB_COLS; }
@@ -40,7 +44,7 @@ static void quantize_twice(const tdm__kernels *k, const tdm__acts *a, size_t t)
         tdm__act_slab *first = a->q + 2 * (s * a->n_tokens + t);
         k->quantize(x, n, first, 1);
         for (size_t i = 0; i < n; i++)
-            rest[i] = x[i] - first->scale[i / 32] * (float)first->q[i];
+            rest[i] = x[i] - tdm__act_scale(first, i / 32) * (float)first->q[i];
         k->quantize(rest, n, first + 1, 1);
     }
 }
@@ -62,63 +66,6 @@ typedef struct matmul_run {
     size_t bytes; /* of all panels */
 } matmul_run;
 
-/* What a member has seen of a token's results: a lane is a row of the panels. */
-typedef struct best_lanes {
-    float value[TDM__PANEL_ROWS];
-    uint32_t panel[TDM__PANEL_ROWS]; /* the first with that value */
-    uint32_t bad[TDM__PANEL_ROWS];   /* not 0: NaN or +infinity was there */
-} best_lanes;
-
-size_t tdm__best_bytes(size_t n_tokens, int n_threads)
-{
-    return (size_t)n_threads * n_tokens * sizeof(best_lanes);
-}
-
-/* A member's, [n_best]. */
-static best_lanes *best_of(const tdm__matmul_job *job, size_t member)
-{
-    return job->n_best > 0 ? (best_lanes *)job->best_scratch + member * job->n_best : NULL;
-}
-
-static void best_begin(const tdm__matmul_job *job, size_t member)
-{
-    best_lanes *lanes = best_of(job, member);
-    for (size_t t = 0; t < job->n_best; t++)
-        for (size_t r = 0; r < TDM__PANEL_ROWS; r++) {
-            lanes[t].value[r] = -INFINITY;
-            lanes[t].panel[r] = lanes[t].bad[r] = 0;
-        }
-}
-
-static void best_note(best_lanes *best, const float *out, uint32_t panel)
-{
-    for (size_t r = 0; r < TDM__PANEL_ROWS; r++) {
-        bool is_better = out[r] > best->value[r];
-        best->bad[r] |= !(out[r] <= FLT_MAX);
-        best->value[r] = is_better ? out[r] : best->value[r];
-        best->panel[r] = is_better ? panel : best->panel[r];
-    }
-}
-
-/* Of all members and lanes, for token t of those whose best is wanted. */
-static tdm__best best_get(const tdm__matmul_job *job, size_t t, size_t n_members)
-{
-    tdm__best best = {.row = 0, .value = -INFINITY};
-    uint32_t bad = 0;
-    for (size_t i = 0; i < n_members; i++) {
-        const best_lanes *lanes = best_of(job, i) + t;
-        for (size_t r = 0; r < TDM__PANEL_ROWS; r++) {
-            int32_t row = (int32_t)(lanes->panel[r] * TDM__PANEL_ROWS + r);
-            bad |= lanes->bad[r];
-            if (lanes->value[r] > best.value || (lanes->value[r] == best.value && row < best.row))
-                best = (tdm__best){row, lanes->value[r]};
-        }
-    }
-    if (bad)
-        best.value = NAN;
-    return best;
-}
-
 /* What a member computes in one go. */
 typedef struct part {
     size_t member;
@@ -130,89 +77,188 @@ typedef struct part {
 typedef struct panel {
     const tdm__weight *w;
     const uint8_t *bytes;
-    size_t n_rows;
-    size_t first_token;
-    size_t n_tokens;
-    size_t n_written; /* tokens of the run before those whose best row is wanted */
+    size_t index; /* in w */
     size_t lines_per_token;
+    float (*acc)[TDM__PANEL_ROWS]; /* [lines] */
 } panel;
 
-static void multiply_slabs(const matmul_run *run, const panel *p, float (*acc)[TDM__PANEL_ROWS])
+/* The panels of a job are shared out by two: neighbours, or one and its gate. */
+static size_t units_of(const tdm__matmul_job *job)
 {
-    const tdm__kernels *k = run->kernels;
-    const tdm__weight *w = p->w;
+    size_t n = tdm__panels_of(job->w->n_rows);
+    return job->gate ? n : (n + 1) / 2;
+}
+
+static size_t unit_bytes(const tdm__matmul_job *job)
+{
+    return job->w->panel_bytes + (job->gate ? job->gate->panel_bytes : job->w->panel_bytes);
+}
+
+static void panel_get(const matmul_run *run, const tdm__weight *w, size_t index, panel *out)
+{
+    out->w = w;
+    out->bytes = w->panels + index * w->panel_bytes;
+    out->index = index;
+    out->lines_per_token = run->kernels->dot[w->type] ? run->acts->terms : 1;
+}
+
+/* What is multiplied in a while, byte `at` of a panel: behind its end comes what has its place next, skip bytes on. */
+static const uint8_t *ahead_of(const panel *p, size_t at, size_t skip)
+{
+    return (const uint8_t *)((uintptr_t)p->bytes + at + (at < p->w->panel_bytes ? 0 : skip));
+}
+
+/* Slab by slab through n panels of one type and width, that lie at `bytes`. */
+static void multiply_slabs(const matmul_run *run, const part *of, const panel *panels, size_t n, size_t skip)
+{
+    const tdm__weight *w = panels[0].w;
     const tdm__acts *a = run->acts;
-    const uint8_t *slab = p->bytes;
-    const size_t whole_bytes = tdm__packed_slab_bytes(w->type, TDM__SLAB_COLS);
-    for (size_t s = 0; s < slabs_of(w->n_cols); s++) {
-        size_t n_cols = tdm__slab_cols(w->n_cols, s * TDM__SLAB_COLS), bytes = whole_bytes;
-        if (n_cols < TDM__SLAB_COLS)
-            bytes = tdm__packed_slab_bytes(w->type, n_cols);
-        if (k->dot[w->type])
-            k->dot[w->type](slab, n_cols, a->q + (s * a->n_tokens + p->first_token) * p->lines_per_token,
-                            p->n_tokens * p->lines_per_token, acc);
-        else
-            k->dot_float[w->type](slab, n_cols, a->x + p->first_token * a->n_cols + s * TDM__SLAB_COLS, a->n_cols,
-                                  p->n_tokens, acc);
-        slab += bytes;
+    const tdm__dot_fn dot = run->kernels->dot[w->type];
+    const size_t lines = panels[0].lines_per_token, slab_bytes = tdm__packed_slab_bytes(w->type, TDM__SLAB_COLS);
+    const size_t distance = n == 1 ? AHEAD_BYTES : AHEAD_BYTES / 2;
+    const tdm__act_slab *acts = a->q + of->first_token * lines;
+    tdm__dot_panel slabs[2];
+    for (size_t first = 0, at = 0; first < w->n_cols; first += TDM__SLAB_COLS, at += slab_bytes) {
+        const size_t n_cols = tdm__slab_cols(w->n_cols, first);
+        for (size_t i = 0; i < n; i++) {
+            slabs[i].slab = panels[i].bytes + at;
+            slabs[i].ahead = ahead_of(&panels[i], at + distance, skip);
+            slabs[i].acc = panels[i].acc;
+        }
+        if (dot)
+            dot(slabs, n, n_cols, acts, of->n_tokens * lines);
+        for (size_t i = 0; i < n && !dot; i++)
+            run->kernels->dot_float[w->type](&slabs[i], n_cols, a->x + of->first_token * a->n_cols + first, a->n_cols,
+                                             of->n_tokens);
+        acts += a->n_tokens * lines;
     }
 }
 
 /* A token's results from its sums, to where they are wanted. The rows behind the matrix's last one are no results. */
-static void write_token(const tdm__matmul_job *job, const panel *p, size_t index, size_t token, float *sums,
-                        best_lanes *best)
+static void write_token(const tdm__matmul_job *job, size_t index, size_t n_rows, size_t token, float *sums)
 {
-    const float *bias = job->bias ? job->bias + index * TDM__PANEL_ROWS : NULL;
-    for (size_t r = 0; bias && r < p->n_rows; r++)
-        sums[r] = bias[r] + sums[r];
-    if (token >= p->n_written) {
-        for (size_t r = p->n_rows; r < TDM__PANEL_ROWS; r++)
-            sums[r] = -INFINITY;
-        best_note(best + (token - p->n_written), sums, (uint32_t)index);
-        return;
-    }
     float *to = job->out + token * job->out_stride + index * TDM__PANEL_ROWS;
-    if (p->n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
+    const float *bias = job->bias ? job->bias + index * TDM__PANEL_ROWS : NULL;
+    for (size_t r = 0; bias && r < n_rows; r++)
+        sums[r] = bias[r] + sums[r];
+    if (n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
         memcpy(to, sums, TDM__PANEL_ROWS * sizeof to[0]);
     else
-        memcpy(to, sums, p->n_rows * sizeof to[0]);
+        memcpy(to, sums, n_rows * sizeof to[0]);
 }
 
-static void write_results(const tdm__matmul_job *job, const panel *p, size_t index, best_lanes *best,
-                          float (*acc)[TDM__PANEL_ROWS])
+static void note_token(const tdm__matmul_job *job, const part *of, size_t index, size_t n_rows, size_t i, float *sums)
 {
-    for (size_t t = 0; t < p->n_tokens; t++) {
-        float *sums = acc[t * p->lines_per_token];
-        for (size_t r = 0; p->lines_per_token == 2 && r < TDM__PANEL_ROWS; r++)
-            sums[r] += sums[TDM__PANEL_ROWS + r];
-        write_token(job, p, index, p->first_token + t, sums, best);
+    for (size_t r = 0; job->bias && r < n_rows; r++)
+        sums[r] = job->bias[index * TDM__PANEL_ROWS + r] + sums[r];
+    for (size_t r = n_rows; r < TDM__PANEL_ROWS; r++)
+        sums[r] = -INFINITY;
+    tdm__best_rows_note(job, of->member, i, sums, index);
+}
+
+static size_t rows_of(const panel *p)
+{
+    return tdm__min_size(p->w->n_rows - p->index * TDM__PANEL_ROWS, TDM__PANEL_ROWS);
+}
+
+static void write_panel(const matmul_run *run, const tdm__matmul_job *job, const part *of, const panel *p)
+{
+    const size_t n_rows = rows_of(p), n_written = run->acts->n_tokens - job->n_best;
+    for (size_t t = 0; t < of->n_tokens; t++) {
+        const size_t token = of->first_token + t;
+        if (token < n_written)
+            write_token(job, p->index, n_rows, token, p->acc[t]);
+        else
+            note_token(job, of, p->index, n_rows, token - n_written, p->acc[t]);
     }
 }
 
-static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, size_t index, const part *of)
+/* The sums of two terms become one, in the first lines. */
+static void add_terms(const part *of, const panel *p)
 {
-    _Alignas(64) float acc[TILE_LINES_MAX][TDM__PANEL_ROWS];
-    size_t n_rows = tdm__min_size(job->w->n_rows - index * TDM__PANEL_ROWS, TDM__PANEL_ROWS);
-    panel p = {.w = job->w, .bytes = job->w->panels + index * job->w->panel_bytes, .n_rows = n_rows,
-               .first_token = of->first_token, .n_tokens = of->n_tokens,
-               .n_written = run->acts->n_tokens - job->n_best,
-               .lines_per_token = run->kernels->dot[job->w->type] ? run->acts->terms : 1};
-    memset(acc, 0, p.n_tokens * p.lines_per_token * sizeof acc[0]);
-    multiply_slabs(run, &p, acc);
-    write_results(job, &p, index, best_of(job, of->member), acc);
+    for (size_t t = 0; p->lines_per_token == 2 && t < of->n_tokens; t++)
+        for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
+            p->acc[t][r] = p->acc[2 * t][r] + p->acc[2 * t + 1][r];
 }
 
-/* The panels of jobs that begin in the part's bytes of the run. */
+/* One panel alone. A gate's results wait in out for those of the matrix that it gates. */
+static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, const tdm__weight *w, size_t index,
+                           const part *of)
+{
+    _Alignas(64) float acc[TILE_LINES_MAX][TDM__PANEL_ROWS];
+    panel p;
+    panel_get(run, w, index, &p);
+    p.acc = acc;
+    memset(acc, 0, of->n_tokens * p.lines_per_token * sizeof acc[0]);
+    multiply_slabs(run, of, &p, 1, 0);
+    add_terms(of, &p);
+    for (size_t t = 0; job->gate && w == job->w && t < of->n_tokens; t++) {
+        float gate[TDM__PANEL_ROWS] = {0};
+        const float *waits = job->out + (of->first_token + t) * job->out_stride + index * TDM__PANEL_ROWS;
+        memcpy(gate, waits, rows_of(&p) * sizeof gate[0]);
+        run->kernels->silu_mul(gate, acc[t], acc[t], TDM__PANEL_ROWS);
+    }
+    write_panel(run, job, of, &p);
+}
+
+/* Panels 2 i and 2 i + 1, or panel i and its gate, slab by slab. */
+static void multiply_pair(const matmul_run *run, const tdm__matmul_job *job, size_t i, const part *of)
+{
+    _Alignas(64) float acc[2][TILE_LINES_MAX][TDM__PANEL_ROWS];
+    panel p[2];
+    panel_get(run, job->gate ? job->gate : job->w, job->gate ? i : 2 * i, &p[0]);
+    panel_get(run, job->w, job->gate ? i : 2 * i + 1, &p[1]);
+    for (size_t j = 0; j < 2; j++) {
+        p[j].acc = acc[j];
+        memset(acc[j], 0, of->n_tokens * p[j].lines_per_token * sizeof acc[j][0]);
+    }
+    multiply_slabs(run, of, p, 2, job->gate ? 0 : job->w->panel_bytes);
+    add_terms(of, &p[0]);
+    add_terms(of, &p[1]);
+    if (job->gate)
+        run->kernels->silu_mul(acc[0][0], acc[1][0], acc[1][0], of->n_tokens * TDM__PANEL_ROWS);
+    else
+        write_panel(run, job, of, &p[0]);
+    write_panel(run, job, of, &p[1]);
+}
+
+/* A job's units begin .. end - 1 one panel after the other. */
+static void multiply_singly(const matmul_run *run, const tdm__matmul_job *job, size_t begin, size_t end, const part *of)
+{
+    size_t per_unit = job->gate ? 1 : 2, n_panels = tdm__panels_of(job->w->n_rows);
+    end = tdm__min_size(end * per_unit, n_panels);
+    for (size_t i = begin * per_unit; job->gate && i < end; i++)
+        multiply_panel(run, job, job->gate, i, of);
+    for (size_t i = begin * per_unit; i < end; i++)
+        multiply_panel(run, job, job->w, i, of);
+}
+
+/* Few tokens are a matter of memory, where one stream is better than two. */
+static bool takes_pairs(const matmul_run *run, const tdm__matmul_job *job, const part *of)
+{
+    return of->n_tokens * run->acts->terms > TDM__DOT_FEW && (!job->gate || job->gate->type == job->w->type);
+}
+
+static void multiply_units(const matmul_run *run, const tdm__matmul_job *job, size_t begin, size_t end, const part *of)
+{
+    const size_t n_pairs = job->gate ? units_of(job) : tdm__panels_of(job->w->n_rows) / 2;
+    if (takes_pairs(run, job, of))
+        for (; begin < end && begin < n_pairs; begin++)
+            multiply_pair(run, job, begin, of);
+    multiply_singly(run, job, begin, end, of);
+}
+
+/* The units of jobs that begin in the part's bytes of the run. */
 static void multiply_part(const matmul_run *run, const part *of)
 {
     size_t at = 0; /* where the job's panels begin */
     for (size_t j = 0; j < run->n_jobs && at < of->end; j++) {
-        const tdm__weight *w = run->jobs[j].w;
-        size_t panel_bytes = w->panel_bytes, n_panels = tdm__panels_of(w->n_rows);
-        size_t first = of->begin > at ? (of->begin - at + panel_bytes - 1) / panel_bytes : 0;
-        for (size_t i = first; i < n_panels && at + i * panel_bytes < of->end; i++)
-            multiply_panel(run, &run->jobs[j], i, of);
-        at += n_panels * panel_bytes;
+        const tdm__matmul_job *job = &run->jobs[j];
+        const size_t bytes = unit_bytes(job), n_units = units_of(job);
+        size_t begin = of->begin > at ? (of->begin - at + bytes - 1) / bytes : 0;
+        size_t end = tdm__min_size(n_units, (of->end - at + bytes - 1) / bytes);
+        multiply_units(run, job, begin, end, of);
+        at += n_units * bytes;
     }
 }
 
@@ -223,7 +269,7 @@ static void matmul_member(void *ctx, int i, int n)
     size_t tokens = run->acts->n_tokens;
     tdm__team_range(run->bytes, i, n, &p.begin, &p.end);
     for (size_t j = 0; j < run->n_jobs; j++)
-        best_begin(&run->jobs[j], p.member);
+        tdm__best_rows_begin(&run->jobs[j], p.member);
     size_t tile = TILE_ACTS_BYTES / tdm__acts_bytes(1, run->acts->n_cols, 1);
     if (tile > TILE_LINES_MAX)
         tile = TILE_LINES_MAX;
@@ -241,9 +287,9 @@ void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *
     assert(a->terms == 1 || a->terms == 2);
     matmul_run run = {.kernels = k, .jobs = jobs, .n_jobs = n_jobs, .acts = a};
     for (size_t j = 0; j < n_jobs; j++)
-        run.bytes += tdm__panels_of(jobs[j].w->n_rows) * jobs[j].w->panel_bytes;
+        run.bytes += units_of(&jobs[j]) * unit_bytes(&jobs[j]);
     tdm__team_run(team, matmul_member, &run);
     for (size_t j = 0; j < n_jobs; j++)
         for (size_t t = 0; t < jobs[j].n_best; t++)
-            jobs[j].best[t] = best_get(&jobs[j], t, (size_t)tdm__team_size(team));
+            jobs[j].best[t] = tdm__best_rows_get(&jobs[j], t, (size_t)tdm__team_size(team));
 }

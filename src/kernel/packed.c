@@ -77,6 +77,14 @@ static uint8_t get_quant(tdm__packed_shape s, const uint8_t *run, size_t g, size
 
 static float get_half(const uint8_t *halves, size_t r) { return tdm__block_f16(halves + 2 * r); }
 
+/* The integer of a K type's minimum of part i. */
+static int get_min_q(tdm__type type, const uint8_t *s, size_t i, size_t r)
+{
+    return type == TDM__TYPE_Q2_K ? s[16 * i + r] >> 4 : s[128 + 16 * i + r];
+}
+
+static float get_minus_d_min(const uint8_t *s, size_t r) { return -get_half(s + 288, r); }
+
 /* Scale and min of part i of a slab (a run of 32, or of 16 where the type has those) in row r. */
 static void get_scale(tdm__type type, const uint8_t *s, size_t i, size_t r, float *scale, float *min)
 {
@@ -90,17 +98,12 @@ static void get_scale(tdm__type type, const uint8_t *s, size_t i, size_t r, floa
         *scale = get_half(s + 64 * i, r);
         *min = get_half(s + 64 * i + 32, r);
         return;
-    case TDM__TYPE_Q2_K:
-        *scale = get_half(s + 256, r) * (float)(s[16 * i + r] & 15);
-        *min = -get_half(s + 288, r) * (float)(s[16 * i + r] >> 4);
-        return;
+    case TDM__TYPE_Q2_K: *scale = get_half(s + 256, r) * (float)(s[16 * i + r] & 15); break;
     case TDM__TYPE_Q4_K:
-    case TDM__TYPE_Q5_K:
-        *scale = get_half(s + 256, r) * (float)s[16 * i + r];
-        *min = -get_half(s + 288, r) * (float)s[128 + 16 * i + r];
-        return;
-    default: *scale = get_half(s + 256, r) * (float)(int8_t)s[16 * i + r]; /* Q3_K, Q6_K */
+    case TDM__TYPE_Q5_K: *scale = get_half(s + 256, r) * (float)s[16 * i + r]; break;
+    default: *scale = get_half(s + 256, r) * (float)(int8_t)s[16 * i + r]; return; /* Q3_K, Q6_K */
     }
+    *min = get_minus_d_min(s, r) * (float)get_min_q(type, s, i, r);
 }
 
 void tdm__slab_read(tdm__type type, const uint8_t *packed, size_t n_cols, tdm__slab *out)
@@ -114,6 +117,13 @@ void tdm__slab_read(tdm__type type, const uint8_t *packed, size_t n_cols, tdm__s
     for (size_t i = 0; i < n_cols / part; i++)
         for (size_t r = 0; r < TDM__PANEL_ROWS; r++)
             get_scale(type, scales, i, r, &out->scale[i][r], &out->min[i][r]);
+    if (tdm__dot_traits_get(type).min != TDM__MIN_SLAB)
+        return;
+    for (size_t r = 0; r < TDM__PANEL_ROWS; r++) {
+        out->minus_d_min[r] = get_minus_d_min(scales, r);
+        for (size_t i = 0; i < n_cols / part; i++)
+            out->min_q[i][r] = get_min_q(type, scales, i, r);
+    }
 }
 
 /* ---- a row ---- */
@@ -129,7 +139,7 @@ static void read_row(tdm__type type, const uint8_t *slab, size_t r, size_t n_col
         if (k % traits.run == 0)
             get_scale(type, scales, k / traits.run, r, &scale, &min);
         int q = get_quant(shape, slab + k / 32 * run_bytes, k % 32 / 4, 4 * r + k % 4) - traits.offset;
-        out[k] = traits.has_min ? scale * (float)q + min : scale * (float)q;
+        out[k] = traits.min != TDM__MIN_NONE ? scale * (float)q + min : scale * (float)q;
     }
 }
 

@@ -9,6 +9,8 @@ typedef struct tdm__slab {
     uint8_t q[TDM__SLAB_COLS][TDM__PANEL_ROWS];
     float scale[2 * TDM__SLAB_RUNS][TDM__PANEL_ROWS];
     float min[2 * TDM__SLAB_RUNS][TDM__PANEL_ROWS];
+    int32_t min_q[2 * TDM__SLAB_RUNS][TDM__PANEL_ROWS]; /* TDM__MIN_SLAB: min = minus_d_min * min_q */
+    float minus_d_min[TDM__PANEL_ROWS];
 } tdm__slab;
 
 /* type: a quantised one. n_cols columns, a multiple of the type's block, at most 256. */

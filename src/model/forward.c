@@ -49,8 +49,7 @@ static size_t lay_out(tdm__forward *f, unsigned char *base, const tdm__hparams *
         {&to->k, n_rows * n_kv * sizeof(float)},
         {&to->v, n_rows * n_kv * sizeof(float)},
         {&to->mixed, n_rows * n_q * sizeof(float)},
-        {&to->gate, n_rows * hp->n_ff * sizeof(float)},
-        {&to->up, n_rows * hp->n_ff * sizeof(float)},
+        {&to->gated, n_rows * hp->n_ff * sizeof(float)},
         {&to->quantized, tdm__acts_bytes(n_rows, widest_input(hp), hp->act_terms)},
         {&to->queries, n_rows * sizeof(tdm__attention_row)},
         {&to->attention_scratch, attention_bytes},
@@ -127,7 +126,8 @@ static void set_acts(tdm__pass *p, const float *x, const tdm__matmul_job *jobs, 
                           .terms = p->f->model->hp.act_terms};
     p->quantizes = false;
     for (size_t i = 0; i < n_jobs; i++)
-        p->quantizes = p->quantizes || reads_quantized(jobs[i].w->type);
+        p->quantizes = p->quantizes || reads_quantized(jobs[i].w->type) ||
+                       (jobs[i].gate && reads_quantized(jobs[i].gate->type));
 }
 
 /* out[i] = W_i x for the acts that were set and, by a row function, computed. */
@@ -198,13 +198,18 @@ static void keep_wanted(tdm__pass *p)
     p->n_best = n - n_logits;
 }
 
+static void quantize_acts(const tdm__pass *p)
+{
+    if (p->quantizes)
+        tdm__rows_quantize(p);
+}
+
 /* The branch of the attention: W_o mixed. */
 static void project_attention(tdm__pass *p, const tdm__layer *l)
 {
     const tdm__matmul_job job = product(&l->o, NULL, p->f->h);
     set_acts(p, p->f->mixed, &job, 1);
-    if (p->quantizes)
-        tdm__rows_quantize(p);
+    quantize_acts(p);
     multiply(p, &job, 1);
     p->has_branch = true;
 }
@@ -212,11 +217,12 @@ static void project_attention(tdm__pass *p, const tdm__layer *l)
 static void feed_forward(tdm__pass *p, const tdm__layer *l)
 {
     tdm__forward *f = p->f;
-    const tdm__matmul_job jobs[] = {product(&l->gate, NULL, f->gate), product(&l->up, NULL, f->up)};
+    tdm__matmul_job up = product(&l->up, NULL, f->gated);
     const tdm__matmul_job down = product(&l->down, NULL, f->h);
-    multiply_normed(p, l->ffn_norm, jobs, 2);
-    set_acts(p, f->gate, &down, 1);
-    tdm__rows_gate(p);
+    up.gate = &l->gate;
+    multiply_normed(p, l->ffn_norm, &up, 1);
+    set_acts(p, f->gated, &down, 1);
+    quantize_acts(p);
     multiply(p, &down, 1);
     p->has_branch = true;
 }

@@ -19,7 +19,7 @@
 #include "tandem/status.h"
 
 /* Of the arithmetic: raised whenever a row gets other bits than before, as they may have been kept (prefix_key.h). */
-enum { TDM__FORWARD_VERSION = 1 };
+enum { TDM__FORWARD_VERSION = 2 };
 
 typedef enum tdm__wants {
     TDM__WANTS_NONE = 0,

@@ -24,7 +24,7 @@ struct tdm__forward {
     float *q;                      /* [n_rows][n_heads * head_dim] */
     float *k, *v;                  /* [n_rows][n_kv_heads * head_dim] */
     float *mixed;                  /* [n_rows][n_heads * head_dim]: attention's result */
-    float *gate, *up;              /* [n_rows][n_ff] */
+    float *gated;                  /* [n_rows][n_ff]: silu(W_gate h) * (W_up h) */
     tdm__act_slab *quantized;      /* the activations that the next matrices read */
     tdm__attention_row *queries;   /* [n_rows] */
     void *attention_scratch;
@@ -64,8 +64,5 @@ void tdm__rows_store(const tdm__pass *p);
 
 /* The activations of rows that need no more. */
 void tdm__rows_quantize(const tdm__pass *p);
-
-/* gate = silu(gate) * up; its activations. */
-void tdm__rows_gate(const tdm__pass *p);
 
 #endif

@@ -119,20 +119,7 @@ static void store_rows(void *ctx, int member, int n_members)
     }
 }
 
-static void gate_rows(void *ctx, int member, int n_members)
-{
-    const tdm__pass *p = ctx;
-    size_t begin, end, n_ff = p->f->model->hp.n_ff;
-    tdm__team_range(p->n, member, n_members, &begin, &end);
-    for (size_t r = begin; r < end; r++) {
-        float *gate = p->f->gate + r * n_ff;
-        p->f->kernels->silu_mul(gate, p->f->up + r * n_ff, gate, n_ff);
-        quantize_row(p, r);
-    }
-}
-
 void tdm__rows_embed(const tdm__pass *p) { for_rows(p, embed_rows); }
 void tdm__rows_norm(const tdm__pass *p) { for_rows(p, norm_rows); }
 void tdm__rows_store(const tdm__pass *p) { for_rows(p, store_rows); }
 void tdm__rows_quantize(const tdm__pass *p) { for_rows(p, quantize_rows); }
-void tdm__rows_gate(const tdm__pass *p) { for_rows(p, gate_rows); }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/act_run.h"
 #include "kernel/matmul.h"
 #include "os/team.h"
 
@@ -47,7 +48,7 @@ static double meant(const tdm__weight *w, size_t r, const tdm__acts *a, size_t t
             const tdm__act_slab *s = &a->q[(k / TDM__SLAB_COLS * a->n_tokens + t) * a->terms];
             x = 0;
             for (size_t i = 0; i < a->terms; i++)
-                x += (double)s[i].scale[k % TDM__SLAB_COLS / 32] * s[i].q[k % TDM__SLAB_COLS];
+                x += (double)tdm__act_scale(&s[i], k % TDM__SLAB_COLS / 32) * s[i].q[k % TDM__SLAB_COLS];
         }
         sum += (double)row[k] * x;
         *size += fabs((double)row[k] * x);
@@ -134,10 +135,51 @@ static void check_type(kcheck *c, const setting *s, tdm__type type)
     check_product(c, s, types, (const size_t[]){33}, 1, 256 + step, 5, 1);
     check_product(c, s, types, (const size_t[]){50, 1, 31}, 3, 512, 2, 1);
     check_product(c, s, types, (const size_t[]){17, 49}, 2, 3 * step, 18, 1);
+    check_product(c, s, types, (const size_t[]){85, 31, 5}, 3, 512, 29, 1);
     check_product(c, s, types, (const size_t[]){16}, 1, step, 1, 2);
     check_product(c, s, types, (const size_t[]){50, 1, 31}, 3, 256 + step, 5, 2);
     if (block == 1) /* odd numbers of columns, too narrow for whole loads */
         check_product(c, s, types, (const size_t[]){20, 2}, 2, 288 - 32 + 5, 3, 1);
+}
+
+/* A gated product is the two products and silu, on any team, in any batch. */
+static void check_gated(kcheck *c, const setting *s, tdm__type gate_type, tdm__type type, size_t n_rows, size_t n_cols,
+                        size_t n_tokens, size_t terms)
+{
+    kcheck_begin(c, "%s gates %s, %zu rows, %zu columns, %zu tokens, %zu terms",
+                 tdm__type_get((uint32_t)gate_type)->name, tdm__type_get((uint32_t)type)->name, n_rows, n_cols,
+                 n_tokens, terms);
+    const size_t stride = n_rows + 5, n = (n_tokens - 1) * stride + n_rows;
+    float *x = kcheck_buffer(c, n_tokens * n_cols * sizeof *x), *gate_out = kcheck_buffer(c, n * sizeof *gate_out);
+    float *expected = kcheck_buffer(c, n * sizeof *expected), *got = kcheck_buffer(c, n * sizeof *got);
+    kcheck_fill_floats(c, KCHECK_NORMAL, x, n_tokens * n_cols);
+    tdm__acts a = {.x = x, .n_tokens = n_tokens, .n_cols = n_cols, .terms = terms};
+    a.q = kcheck_buffer(c, tdm__acts_bytes(n_tokens, n_cols, terms));
+    tdm__weight gate = matrix(c, gate_type, n_rows, n_cols), w = matrix(c, type, n_rows, n_cols);
+    const tdm__matmul_job apart[] = {{.w = &gate, .out = gate_out, .out_stride = stride},
+                                     {.w = &w, .out = expected, .out_stride = stride}};
+    const tdm__matmul_job gated = {.w = &w, .gate = &gate, .out = got, .out_stride = stride};
+    multiply(kcheck_reference(c), s->team[0], apart, 2, &a);
+    for (size_t t = 0; t < n_tokens; t++)
+        kcheck_reference(c)->silu_mul(gate_out + t * stride, expected + t * stride, expected + t * stride, n_rows);
+    for (size_t i = 0; i < TEAMS; i++) {
+        multiply(kcheck_level(c), s->team[i], &gated, 1, &a);
+        kcheck_same_floats(c, "out", expected, got, n);
+    }
+    kcheck_end(c);
+}
+
+static void check_gates(kcheck *c, const setting *s)
+{
+    static const size_t tokens[] = {1, 2, 16, 17, 140};
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        check_gated(c, s, TDM__TYPE_Q4_K, TDM__TYPE_Q4_K, 80, 512, tokens[i], 1);
+        check_gated(c, s, TDM__TYPE_Q5_0, TDM__TYPE_Q5_0, 50, 288, tokens[i], 1);
+        check_gated(c, s, TDM__TYPE_Q4_1, TDM__TYPE_Q4_1, 33, 64, tokens[i], 2);
+        check_gated(c, s, TDM__TYPE_Q6_K, TDM__TYPE_Q8_0, 31, 256, tokens[i], 1);
+        check_gated(c, s, TDM__TYPE_F16, TDM__TYPE_Q4_0, 17, 96, tokens[i], 2);
+        check_gated(c, s, TDM__TYPE_BF16, TDM__TYPE_BF16, 40, 96, tokens[i], 1);
+    }
 }
 
 /* More tokens than a tile takes. */
@@ -314,6 +356,7 @@ void kcheck_matmul(kcheck *c)
             if (tdm__type_get(type))
                 check_type(c, &s, (tdm__type)type);
         check_tiles(c, &s);
+        check_gates(c, &s);
         check_bests(c, &s);
     }
     for (int i = 0; i < TEAMS; i++)

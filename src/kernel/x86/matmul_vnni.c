@@ -3,18 +3,27 @@
 
 #include "kernel/kernels_init.h"
 
-#define DOT_TOKENS 4
+#define DOT_TOKENS 6 /* 2 x 6 sums of a run, 2 x 6 of a slab, 5 operands */
+#define DOT_PANELS 2
+#define DOT_STEP 8
 #define DOT_IS_WIDE 1
 
-static inline vec vec_dot(vec start, const vec *q, const int8_t *a)
+static inline vec vec_dot_8(vec start, const vec *q, const int8_t *a)
 {
-#pragma GCC unroll 4
-    for (int g = 0; g < 4; g++)
-        start = _mm512_dpbusd_epi32(start, q[g], vec_set1_bytes(a + 4 * g));
-    return start;
+    return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(start, q[0], vec_set1_bytes(a)), q[1], vec_set1_bytes(a + 4));
 }
 
-static inline vec vec_dot_signed(vec start, const vec *q, const int8_t *a) { return vec_dot(start, q, a); }
+static inline vec vec_dot_16(vec start, const vec *q, const int8_t *a)
+{
+    return vec_dot_8(vec_dot_8(start, q, a), q + 2, a + 8);
+}
+
+static inline vec vec_dot_8_signed(vec start, const vec *q, const int8_t *a) { return vec_dot_8(start, q, a); }
+
+static inline vec vec_dot_words(vec start, vec w, const int16_t *a)
+{
+    return _mm512_dpwssd_epi32(start, w, vec_set1_words(a));
+}
 
 #include "kernel/dot_template.h"
 

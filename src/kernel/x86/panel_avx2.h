@@ -73,6 +73,10 @@ static inline vec_f32 vec_f32_mul(vec_f32 a, vec_f32 b)
 {
     return (vec_f32){{_mm256_mul_ps(a.half[0], b.half[0]), _mm256_mul_ps(a.half[1], b.half[1])}};
 }
+static inline vec_f32 vec_f32_sub(vec_f32 a, vec_f32 b)
+{
+    return (vec_f32){{_mm256_sub_ps(a.half[0], b.half[0]), _mm256_sub_ps(a.half[1], b.half[1])}};
+}
 static inline vec_f32 vec_f32_negate(vec_f32 a)
 {
     __m256 sign = _mm256_set1_ps(-0.0f);
@@ -110,17 +114,27 @@ static inline float vec_f32_abs_max(vec_f32 a, vec_f32 b)
     return _mm_cvtsi128_si32(m) >= 0x7f800000 ? __builtin_inff() : _mm_cvtss_f32(_mm_castsi128_ps(m));
 }
 
-/* 16 values, each of magnitude at most 127, to the nearest integers; returns their sum. */
-static inline int32_t vec_f32_to_int8(vec_f32 a, int8_t *out)
+/* 32 values, each of magnitude at most 127, to the nearest integers; the sums of the first and the last 16 of these. */
+static inline void vec_f32_to_int8(vec_f32 a, vec_f32 b, int8_t *out, int32_t sums[2])
 {
-    __m256i low = _mm256_cvtps_epi32(a.half[0]), high = _mm256_cvtps_epi32(a.half[1]);
-    __m256i pairs = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
-    _mm_storeu_si128((__m128i *)out,
-                     _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
-    __m256i sum = _mm256_add_epi32(low, high);
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+    const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+    __m256i low = _mm256_packs_epi32(_mm256_cvtps_epi32(a.half[0]), _mm256_cvtps_epi32(a.half[1]));
+    __m256i high = _mm256_packs_epi32(_mm256_cvtps_epi32(b.half[0]), _mm256_cvtps_epi32(b.half[1]));
+    __m256i q = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
+    _mm256_storeu_si256((__m256i *)(void *)out, q);
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
+    __m256i s = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0x4e));
+    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0xb1));
+    sums[0] = _mm256_cvtsi256_si32(s);
+    sums[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1));
+}
+
+/* 16 values, each of magnitude at most 32767, to the nearest integers. */
+static inline void vec_f32_to_int16(vec_f32 a, int16_t *out)
+{
+    __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(a.half[0]), _mm256_cvtps_epi32(a.half[1]));
+    _mm256_storeu_si256((__m256i *)(void *)out, _mm256_permute4x64_epi64(pairs, 0xd8));
 }
 
 #endif

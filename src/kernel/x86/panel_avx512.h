@@ -28,6 +28,7 @@ static inline vec vec_load_bytes(const void *p) { return _mm512_cvtepu8_epi32(_m
 static inline vec vec_load_signed_bytes(const void *p) { return _mm512_cvtepi8_epi32(_mm_load_si128(p)); }
 static inline vec vec_load_words(const void *p) { return _mm512_cvtepu16_epi32(_mm256_load_si256(p)); }
 static inline vec_f32 vec_f32_mul(vec_f32 a, vec_f32 b) { return _mm512_mul_ps(a, b); }
+static inline vec_f32 vec_f32_sub(vec_f32 a, vec_f32 b) { return _mm512_sub_ps(a, b); }
 static inline vec_f32 vec_f32_negate(vec_f32 a)
 {
     return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(a), _mm512_set1_epi32(INT32_MIN)));
@@ -48,16 +49,36 @@ static inline float vec_f32_abs_max(vec_f32 a, vec_f32 b)
     return max >= 0x7f800000 ? __builtin_inff() : _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(max)));
 }
 
-/* 16 values, each of magnitude at most 127, to the nearest integers; returns their sum. */
-static inline int32_t vec_f32_to_int8(vec_f32 a, int8_t *out)
+/* 32 values, each of magnitude at most 127, to the nearest integers; the sums of the first and the last 16 of these. */
+static inline void vec_f32_to_int8(vec_f32 a, vec_f32 b, int8_t *out, int32_t sums[2])
 {
-    __m512i q = _mm512_cvtps_epi32(a);
-    _mm_storeu_si128((__m128i *)out, _mm512_cvtepi32_epi8(q));
-    return _mm512_reduce_add_epi32(q);
+    __m128i low = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)), high = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(b));
+    __m256i q = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    _mm256_storeu_si256((__m256i *)(void *)out, q);
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
+    __m256i s = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0x4e));
+    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0xb1));
+    sums[0] = _mm256_cvtsi256_si32(s);
+    sums[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1));
 }
 
 /* 4 values to all rows. */
 static inline vec vec_set1_bytes(const int8_t *a)
+{
+    int32_t x;
+    memcpy(&x, a, sizeof x);
+    return _mm512_set1_epi32(x);
+}
+
+/* 16 values, each of magnitude at most 32767, to the nearest integers. */
+static inline void vec_f32_to_int16(vec_f32 a, int16_t *out)
+{
+    _mm256_storeu_si256((__m256i *)(void *)out, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a)));
+}
+
+/* The same two words in every row. */
+static inline vec vec_set1_words(const int16_t *a)
 {
     int32_t x;
     memcpy(&x, a, sizeof x);
