@@ -108,7 +108,7 @@ static const uint8_t *ahead_of(const panel *p, size_t at, size_t skip)
     return (const uint8_t *)((uintptr_t)p->bytes + at + (at < p->w->panel_bytes ? 0 : skip));
 }
 
-/* Slab by slab through n panels of one type and width, that lie at `bytes`. */
+/* Slab by slab through n panels of one type and width. */
 static void multiply_slabs(const matmul_run *run, const part *of, const panel *panels, size_t n, size_t skip)
 {
     const tdm__weight *w = panels[0].w;
@@ -116,9 +116,9 @@ static void multiply_slabs(const matmul_run *run, const part *of, const panel *p
     const tdm__dot_fn dot = run->kernels->dot[w->type];
     const size_t lines = panels[0].lines_per_token, slab_bytes = tdm__packed_slab_bytes(w->type, TDM__SLAB_COLS);
     const size_t distance = n == 1 ? AHEAD_BYTES : AHEAD_BYTES / 2;
-    const tdm__act_slab *acts = a->q + of->first_token * lines;
     tdm__dot_panel slabs[2];
-    for (size_t first = 0, at = 0; first < w->n_cols; first += TDM__SLAB_COLS, at += slab_bytes) {
+    size_t at = 0, line = of->first_token * lines; /* of the slab: in a panel, in the activations */
+    for (size_t first = 0; first < w->n_cols; first += TDM__SLAB_COLS) {
         const size_t n_cols = tdm__slab_cols(w->n_cols, first);
         for (size_t i = 0; i < n; i++) {
             slabs[i].slab = panels[i].bytes + at;
@@ -126,34 +126,13 @@ static void multiply_slabs(const matmul_run *run, const part *of, const panel *p
             slabs[i].acc = panels[i].acc;
         }
         if (dot)
-            dot(slabs, n, n_cols, acts, of->n_tokens * lines);
+            dot(slabs, n, n_cols, a->q + line, of->n_tokens * lines);
         for (size_t i = 0; i < n && !dot; i++)
             run->kernels->dot_float[w->type](&slabs[i], n_cols, a->x + of->first_token * a->n_cols + first, a->n_cols,
                                              of->n_tokens);
-        acts += a->n_tokens * lines;
+        at += slab_bytes;
+        line += a->n_tokens * lines;
     }
-}
-
-/* A token's results from its sums, to where they are wanted. The rows behind the matrix's last one are no results. */
-static void write_token(const tdm__matmul_job *job, size_t index, size_t n_rows, size_t token, float *sums)
-{
-    float *to = job->out + token * job->out_stride + index * TDM__PANEL_ROWS;
-    const float *bias = job->bias ? job->bias + index * TDM__PANEL_ROWS : NULL;
-    for (size_t r = 0; bias && r < n_rows; r++)
-        sums[r] = bias[r] + sums[r];
-    if (n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
-        memcpy(to, sums, TDM__PANEL_ROWS * sizeof to[0]);
-    else
-        memcpy(to, sums, n_rows * sizeof to[0]);
-}
-
-static void note_token(const tdm__matmul_job *job, const part *of, size_t index, size_t n_rows, size_t i, float *sums)
-{
-    for (size_t r = 0; job->bias && r < n_rows; r++)
-        sums[r] = job->bias[index * TDM__PANEL_ROWS + r] + sums[r];
-    for (size_t r = n_rows; r < TDM__PANEL_ROWS; r++)
-        sums[r] = -INFINITY;
-    tdm__best_rows_note(job, of->member, i, sums, index);
 }
 
 static size_t rows_of(const panel *p)
@@ -161,11 +140,31 @@ static size_t rows_of(const panel *p)
     return tdm__min_size(p->w->n_rows - p->index * TDM__PANEL_ROWS, TDM__PANEL_ROWS);
 }
 
+static void write_token(const tdm__matmul_job *job, size_t index, size_t n_rows, size_t token, const float *sums)
+{
+    float *to = job->out + token * job->out_stride + index * TDM__PANEL_ROWS;
+    if (n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
+        memcpy(to, sums, TDM__PANEL_ROWS * sizeof to[0]);
+    else
+        memcpy(to, sums, n_rows * sizeof to[0]);
+}
+
+/* The rows behind the matrix's last one are no results. */
+static void note_token(const tdm__matmul_job *job, const part *of, size_t index, size_t n_rows, size_t i, float *sums)
+{
+    for (size_t r = n_rows; r < TDM__PANEL_ROWS; r++)
+        sums[r] = -INFINITY;
+    tdm__best_rows_note(job, of->member, i, sums, index);
+}
+
+/* Results from sums, to where they are wanted. */
 static void write_panel(const matmul_run *run, const tdm__matmul_job *job, const part *of, const panel *p)
 {
     const size_t n_rows = rows_of(p), n_written = run->acts->n_tokens - job->n_best;
     for (size_t t = 0; t < of->n_tokens; t++) {
         const size_t token = of->first_token + t;
+        for (size_t r = 0; job->bias && r < n_rows; r++)
+            p->acc[t][r] = job->bias[p->index * TDM__PANEL_ROWS + r] + p->acc[t][r];
         if (token < n_written)
             write_token(job, p->index, n_rows, token, p->acc[t]);
         else
