@@ -1,17 +1,19 @@
 /* matmul.c - splits products over the team and walks their panels, slab by slab.
  *
- * The panels (16 rows) of all jobs of a run lie end to end; each member gets one contiguous part of their bytes, the
- * same in every call, because decoding is bound by memory and a steady forward stream is what the prefetchers follow.
- * Tokens are walked in tiles, all panels for each, two at a time so that an activation is loaded once for both:
- * neighbours, or a gate's panel and the one that it gates, whose results then never leave the first-level cache. What a
- * member keeps beside that are 32 sums a token, on its stack. Few tokens are a matter of memory: one panel after the
- * other is one stream. A token of two terms is two lines of activations: the kernels do not know, their sums are added
- * at the end.
+ * The panels (16 rows) of all jobs of a run lie end to end. With few tokens each member gets one contiguous part of
+ * their bytes, the same in every call, because decoding is bound by memory and a steady forward stream is what the
+ * prefetchers follow; one panel after the other is one stream. Many tokens are a matter of arithmetic: smaller parts
+ * are taken as they come, since a core that is held up must not hold up the others. They are walked in tiles, and
+ * panels two at a time, so that an activation is loaded once for both: neighbours, or a gate's panel and the one that
+ * it gates, whose results then never leave the first-level cache. What a member keeps beside that are 32 sums a token,
+ * on its stack. A token of two terms is two lines of activations: the kernels do not know, their sums are added at the
+ * end.
  */
 #include "kernel/matmul.h"
 
 #include <assert.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -22,9 +24,10 @@
 
 enum {
     TILE_LINES_MAX = TDM__DOT_TOKENS_MAX, /* 16 KB of sums */
-    TILE_LINES_MIN = 16,         /* so that a slab in cache is used often enough, however wide the rows */
+    TILE_LINES_MIN = 16,          /* so that a slab in cache is used often enough, however wide the rows */
     TILE_ACTS_BYTES = 4096 << 10, /* activations of a tile: they stream through the caches once a pair of panels */
-    AHEAD_BYTES = 12 << 10,      /* weights are asked for so long before; 8 to 16 KB are equally good */
+    PARTS_PER_MEMBER = 8,         /* of many tokens, to be taken */
+    AHEAD_BYTES = 12 << 10,       /* weights are asked for so long before; 8 to 16 KB are equally good */
 };
 
 static size_t slabs_of(size_t n_cols) { return (n_cols + TDM__SLAB_COLS - 1) / TDM__SLAB_COLS; }
@@ -63,7 +66,8 @@ typedef struct matmul_run {
     const tdm__matmul_job *jobs;
     size_t n_jobs;
     const tdm__acts *acts;
-    size_t bytes; /* of all panels */
+    size_t bytes;       /* of all panels */
+    atomic_size_t next; /* part to be taken */
 } matmul_run;
 
 /* What a member computes in one go. */
@@ -261,24 +265,46 @@ static void multiply_part(const matmul_run *run, const part *of)
     }
 }
 
+/* Tokens of a tile. */
+static size_t tile_of(const tdm__acts *a)
+{
+    size_t lines = TILE_ACTS_BYTES / tdm__acts_bytes(1, a->n_cols, 1);
+    lines = tdm__max_size(TILE_LINES_MIN, tdm__min_size(TILE_LINES_MAX, lines));
+    return lines / a->terms;
+}
+
+/* Few tokens: each member has its part of the bytes. */
+static void multiply_own(const matmul_run *run, part *p, size_t n_members)
+{
+    tdm__team_range(run->bytes, (int)p->member, (int)n_members, &p->begin, &p->end);
+    p->n_tokens = run->acts->n_tokens;
+    multiply_part(run, p);
+}
+
+/* Many: parts are taken as they come, tile by tile, so that a member that is slower does less. */
+static void multiply_taken(matmul_run *run, part *p, size_t n_members)
+{
+    const size_t tile = tile_of(run->acts), n_tokens = run->acts->n_tokens, n_parts = n_members * PARTS_PER_MEMBER;
+    const size_t n_tiles = (n_tokens + tile - 1) / tile;
+    size_t i;
+    while ((i = atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed)) < n_tiles * n_parts) {
+        p->first_token = i / n_parts * tile;
+        p->n_tokens = tdm__min_size(n_tokens - p->first_token, tile);
+        tdm__team_range(run->bytes, (int)(i % n_parts), (int)n_parts, &p->begin, &p->end);
+        multiply_part(run, p);
+    }
+}
+
 static void matmul_member(void *ctx, int i, int n)
 {
-    const matmul_run *run = ctx;
+    matmul_run *run = ctx;
     part p = {.member = (size_t)i};
-    size_t tokens = run->acts->n_tokens;
-    tdm__team_range(run->bytes, i, n, &p.begin, &p.end);
     for (size_t j = 0; j < run->n_jobs; j++)
         tdm__best_rows_begin(&run->jobs[j], p.member);
-    size_t tile = TILE_ACTS_BYTES / tdm__acts_bytes(1, run->acts->n_cols, 1);
-    if (tile > TILE_LINES_MAX)
-        tile = TILE_LINES_MAX;
-    if (tile < TILE_LINES_MIN)
-        tile = TILE_LINES_MIN;
-    tile /= run->acts->terms;
-    for (; p.first_token < tokens; p.first_token += tile) {
-        p.n_tokens = tdm__min_size(tokens - p.first_token, tile);
-        multiply_part(run, &p);
-    }
+    if (run->acts->n_tokens * run->acts->terms <= TDM__DOT_FEW)
+        multiply_own(run, &p, (size_t)n);
+    else
+        multiply_taken(run, &p, (size_t)n);
 }
 
 void tdm__matmul(const tdm__kernels *k, tdm__team *team, const tdm__matmul_job *jobs, size_t n_jobs, const tdm__acts *a)
