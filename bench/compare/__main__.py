@@ -22,6 +22,7 @@ import pathlib
 import re
 import sys
 import tempfile
+import time
 
 import best_of
 import machine
@@ -48,6 +49,7 @@ def arguments(argv):
     p.add_argument("--model", action="append", default=[], type=pathlib.Path)
     p.add_argument("--rows", default="", help="some of " + ",".join(r.key for r in rows.ROWS) + " (all)")
     p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="rest before each run (0)")
     p.add_argument("--search", choices=best_of.HOW, default="steps", help="of the peers' best settings (steps)")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--peer-dir", type=pathlib.Path, default=ROOT / ".peer/bin", help="llama.cpp's programs")
@@ -80,6 +82,7 @@ def short_name(stem):
 def command_of(a, stem):
     """As ./dev bench is told to do the same."""
     words = ["./dev bench", short_name(stem), *(["--rows", a.rows] if a.rows else []), "--rounds", a.rounds]
+    words += ["--pause", f"{a.pause:g}"] if a.pause else []
     words += [*(["--search", a.search] if a.search != best_of.HOW[0] else []), *(["--peer DIR"] if a.peer else [])]
     return " ".join(str(w) for w in words + ["--text FILE"] * len(a.text))
 
@@ -100,7 +103,8 @@ def run_row(row, place, cost, probe, a):
     say(f"{place.model.stem}: {row.title}")
     try:
         probe_now = functools.partial(probe.now, a.threads)
-        return rounds.run_row(row, row.contenders(place), cost, probe_now, a.rounds, a.search, say)
+        rest = functools.partial(time.sleep, a.pause)
+        return rounds.run_row(row, row.contenders(place), cost, probe_now, a.rounds, a.search, say, rest)
     except rows.Unavailable as e:
         say(f"  {e}")
         return {"key": row.key, "title": row.title, "unavailable": str(e)}

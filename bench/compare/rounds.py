@@ -10,8 +10,9 @@ import best_of
 from programs import Failed
 
 
-def search(contender, measure, how, say):
+def search(contender, measure, how, say, rest):
     def value_of(setting):
+        rest()
         try:
             value = contender.run(setting)[measure.key]
         except Failed as e:
@@ -34,13 +35,16 @@ def limits_of(measure, cost, rates):
     return [measure.limit(cost, r) for r in rates] if measure.limit else []
 
 
-def run_row(row, contenders, cost, probe_now, rounds, how, say):
-    """probe_now(isa) -> {"read", "int8"}. Failed goes through where a contender fails in a round."""
-    found = {c.name: search(c, row.measures[0], how, say) for c in contenders}
+def run_row(row, contenders, cost, probe_now, rounds, how, say, rest=lambda: None):
+    """probe_now(isa) -> {"read", "int8"}. Failed goes through where a contender fails in a round. rest() is called before
+    each run: a rented machine takes time away from whoever computed long, and that must hit nobody more than others."""
+    found = {c.name: search(c, row.measures[0], how, say, rest) for c in contenders}
     played, rates = {c.name: [] for c in contenders}, []
     for i in range(rounds):
+        rest()
         rates.append(probe_now(row.isa))
         for c in contenders:
+            rest()
             played[c.name].append(c.run(found[c.name]["setting"]))
             say(f"  round {i + 1} of {rounds}, {c.name}: {played[c.name][-1]}")
     return {
