@@ -36,8 +36,8 @@ def limits_of(measure, cost, rates):
 
 
 def run_row(row, contenders, cost, probe_now, rounds, how, say, rest=lambda: None):
-    """probe_now(isa) -> {"read", "int8"}. Failed goes through where a contender fails in a round. rest() is called before
-    each run: a rented machine takes time away from whoever computed long, and that must hit nobody more than others."""
+    """probe_now(isa) -> {"read", "int8"}. Failed goes through where a contender fails in a round. rest() is called
+    before each run: a rented machine takes time away from whoever computed long."""
     found = {c.name: search(c, row.measures[0], how, say, rest) for c in contenders}
     played, rates = {c.name: [] for c in contenders}, []
     for i in range(rounds):
