@@ -184,6 +184,22 @@ static void add_terms(const part *of, const panel *p)
             p->acc[t][r] = p->acc[2 * t][r] + p->acc[2 * t + 1][r];
 }
 
+/* sums = silu(what waits in out) * sums. */
+static void gate_panel(const matmul_run *run, const tdm__matmul_job *job, const part *of, const panel *p)
+{
+    _Alignas(64) float gate[TILE_LINES_MAX][TDM__PANEL_ROWS];
+    const float *from = job->out + of->first_token * job->out_stride + p->index * TDM__PANEL_ROWS;
+    const size_t n_rows = rows_of(p);
+    for (size_t t = 0; t < of->n_tokens; t++, from += job->out_stride)
+        if (n_rows == TDM__PANEL_ROWS) {
+            memcpy(gate[t], from, sizeof gate[t]);
+        } else {
+            memset(gate[t], 0, sizeof gate[t]);
+            memcpy(gate[t], from, n_rows * sizeof gate[t][0]);
+        }
+    run->kernels->silu_mul(gate[0], p->acc[0], p->acc[0], of->n_tokens * TDM__PANEL_ROWS);
+}
+
 /* One panel alone. A gate's results wait in out for those of the matrix that it gates. */
 static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, const tdm__weight *w, size_t index,
                            const part *of)
@@ -195,12 +211,8 @@ static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, co
     memset(acc, 0, of->n_tokens * p.lines_per_token * sizeof acc[0]);
     multiply_slabs(run, of, &p, 1, 0);
     add_terms(of, &p);
-    for (size_t t = 0; job->gate && w == job->w && t < of->n_tokens; t++) {
-        float gate[TDM__PANEL_ROWS] = {0};
-        const float *waits = job->out + (of->first_token + t) * job->out_stride + index * TDM__PANEL_ROWS;
-        memcpy(gate, waits, rows_of(&p) * sizeof gate[0]);
-        run->kernels->silu_mul(gate, acc[t], acc[t], TDM__PANEL_ROWS);
-    }
+    if (job->gate && w == job->w)
+        gate_panel(run, job, of, &p);
     write_panel(run, job, of, &p);
 }
 
