@@ -27,11 +27,11 @@ typedef struct dot_slabs {
     size_t ahead_at, ahead_step, ahead_bytes; /* each run asks for step bytes of each panel, until bytes */
 } dot_slabs;
 
-DOT_INLINE void dot_ask(size_t n_panels, dot_slabs *s)
+DOT_INLINE void dot_ask(dot_slabs *s)
 {
     if (s->ahead_at >= s->ahead_bytes)
         return;
-    for (size_t p = 0; p < n_panels; p++)
+    for (size_t p = 0; p < DOT_PANELS; p++)
         dot_prefetch(s->ahead[p] + s->ahead_at, s->ahead_step);
     s->ahead_at += s->ahead_step;
 }
@@ -44,9 +44,9 @@ DOT_INLINE void dot_ask_acts(size_t n, const tdm__act_slab *next, size_t b)
         __builtin_prefetch((const void *)((uintptr_t)(next + t) + VECTOR * b), 0, 3); /* may lie behind the last */
 }
 
-/* One part of run b, for n tokens and n_panels panels (constants), onto slab. The sums start at the base of a run's
+/* One part of run b, for n tokens (a constant), onto slab. The sums start at the base of a run's
  * multiplier: read as floats and with the base taken off they are converted and shifted. */
-DOT_INLINE void dot_block_part(size_t n_panels, size_t n, dot_kind kind, int shift, const dot_weights *w, size_t b,
+DOT_INLINE void dot_block_part(size_t n, dot_kind kind, int shift, const dot_weights *w, size_t b,
                                size_t half, const tdm__act_slab *a, vec_f32 slab[DOT_PANELS][DOT_TOKENS])
 {
     const size_t first = 16 * half, i = kind.part == 32 ? b : 2 * b + half;
@@ -54,38 +54,38 @@ DOT_INLINE void dot_block_part(size_t n_panels, size_t n, dot_kind kind, int shi
 #pragma GCC unroll 8
     for (size_t t = 0; t < n; t++)
 #pragma GCC unroll 2
-        for (size_t p = 0; p < n_panels; p++)
+        for (size_t p = 0; p < DOT_PANELS; p++)
             sum[p][t] = dot_start(kind.way, shift, a[t].base[b], dot_minus_sum(&a[t], kind.part, b, half));
 #pragma GCC unroll 4
     for (size_t c = 0; c < kind.part; c += DOT_STEP) {
         vec q[DOT_PANELS][DOT_STEP / 4];
 #pragma GCC unroll 2
-        for (size_t p = 0; p < n_panels; p++)
+        for (size_t p = 0; p < DOT_PANELS; p++)
 #pragma GCC unroll 4
             for (size_t g = 0; g < DOT_STEP / 4; g++)
                 q[p][g] = w[p].q[b][(first + c) / 4 + g];
 #pragma GCC unroll 8
         for (size_t t = 0; t < n; t++)
 #pragma GCC unroll 2
-            for (size_t p = 0; p < n_panels; p++)
+            for (size_t p = 0; p < DOT_PANELS; p++)
                 sum[p][t] = dot_step(kind, sum[p][t], q[p], a[t].q + 32 * b + first + c);
     }
 #pragma GCC unroll 8
     for (size_t t = 0; t < n; t++)
 #pragma GCC unroll 2
-        for (size_t p = 0; p < n_panels; p++) {
+        for (size_t p = 0; p < DOT_PANELS; p++) {
             vec_f32 moved = vec_f32_sub(vec_as_f32(sum[p][t]), vec_as_f32(vec_set1((uint32_t)a[t].base[b])));
             slab[p][t] = vec_f32_fma(moved, w[p].scale[i][a[t].level[b]], slab[p][t]);
         }
 }
 
-DOT_INLINE void dot_block_min(size_t n_panels, size_t n, const dot_weights *w, size_t b, const tdm__act_slab *a,
+DOT_INLINE void dot_block_min(size_t n, const dot_weights *w, size_t b, const tdm__act_slab *a,
                               vec_f32 slab[DOT_PANELS][DOT_TOKENS])
 {
 #pragma GCC unroll 8
     for (size_t t = 0; t < n; t++)
 #pragma GCC unroll 2
-        for (size_t p = 0; p < n_panels; p++)
+        for (size_t p = 0; p < DOT_PANELS; p++)
             slab[p][t] = vec_f32_fma(w[p].min[b], vec_f32_set1(a[t].sum[b]), slab[p][t]);
 }
 
@@ -98,9 +98,9 @@ DOT_INLINE vec dot_words(size_t part, const dot_weights *w, const tdm__act_slab 
     return words;
 }
 
-/* n tokens (a constant) times the slab of n_panels panels. All sums are read before one is written: the second panel
+/* n tokens (a constant) times the slabs. All sums are read before one is written: the second panel
  * may be the first again. */
-DOT_INLINE void dot_block(size_t n_panels, size_t n, dot_kind kind, int shift, dot_slabs *s, const tdm__act_slab *a,
+DOT_INLINE void dot_block(size_t n, dot_kind kind, int shift, dot_slabs *s, const tdm__act_slab *a,
                           size_t at)
 {
     const dot_weights *w = s->w;
@@ -108,30 +108,30 @@ DOT_INLINE void dot_block(size_t n_panels, size_t n, dot_kind kind, int shift, d
 #pragma GCC unroll 8
     for (size_t t = 0; t < n; t++)
 #pragma GCC unroll 2
-        for (size_t p = 0; p < n_panels; p++)
+        for (size_t p = 0; p < DOT_PANELS; p++)
             slab[p][t] = vec_f32_set1(0);
 #pragma GCC unroll 1
     for (size_t b = 0; b < s->n_runs; b++) {
-        dot_ask(n_panels, s);
+        dot_ask(s);
         dot_ask_acts(n, a + at + n, b);
-        dot_block_part(n_panels, n, kind, shift, w, b, 0, a + at, slab);
+        dot_block_part(n, kind, shift, w, b, 0, a + at, slab);
         if (kind.part == 16)
-            dot_block_part(n_panels, n, kind, shift, w, b, 1, a + at, slab);
+            dot_block_part(n, kind, shift, w, b, 1, a + at, slab);
         if (kind.min == DOT_MIN_RUN)
-            dot_block_min(n_panels, n, w, b, a + at, slab);
+            dot_block_min(n, w, b, a + at, slab);
     }
 #pragma GCC unroll 8
     for (size_t t = 0; t < n; t++) {
         vec_f32 sums[DOT_PANELS];
 #pragma GCC unroll 2
-        for (size_t p = 0; p < n_panels; p++) {
+        for (size_t p = 0; p < DOT_PANELS; p++) {
             if (kind.min == DOT_MIN_WORDS)
                 slab[p][t] =
                     dot_close(slab[p][t], dot_words(kind.part, &w[p], &a[at + t]), w[p].minus_d_min, &a[at + t]);
             sums[p] = vec_f32_fma(slab[p][t], vec_f32_set1(a[at + t].unit), vec_f32_load(s->acc[p][at + t]));
         }
 #pragma GCC unroll 2
-        for (size_t p = 0; p < n_panels; p++)
+        for (size_t p = 0; p < DOT_PANELS; p++)
             vec_f32_store(s->acc[p][at + t], sums[p]);
     }
 }
@@ -154,7 +154,7 @@ DOT_INLINE void dot_block(size_t n_panels, size_t n, dot_kind kind, int shift, d
     }
 
 #define DOT_CASE(n)                                                                                                  \
-    case n: dot_block(DOT_PANELS, n <= DOT_TOKENS ? n : 1, kind, shift, s, a, at); break;
+    case n: dot_block(n <= DOT_TOKENS ? n : 1, kind, shift, s, a, at); break;
 
 DOT_MANY(offset)
 DOT_MANY(wide)

@@ -98,12 +98,16 @@ static size_t unit_bytes(const tdm__matmul_job *job)
     return job->w->panel_bytes + (job->gate ? job->gate->panel_bytes : job->w->panel_bytes);
 }
 
-static void panel_get(const matmul_run *run, const tdm__weight *w, size_t index, panel *out)
+/* A panel whose sums of the part's tokens, at acc [TILE_LINES_MAX], are zero. */
+static void panel_open(const matmul_run *run, const tdm__weight *w, size_t index, const part *of,
+                       float (*acc)[TDM__PANEL_ROWS], panel *out)
 {
     out->w = w;
     out->bytes = w->panels + index * w->panel_bytes;
     out->index = index;
     out->lines_per_token = run->kernels->dot[w->type] ? run->acts->terms : 1;
+    out->acc = acc;
+    memset(acc, 0, of->n_tokens * out->lines_per_token * sizeof acc[0]);
 }
 
 /* What is multiplied in a while, byte `at` of a panel: behind its end comes what has its place next, skip bytes on. */
@@ -144,13 +148,18 @@ static size_t rows_of(const panel *p)
     return tdm__min_size(p->w->n_rows - p->index * TDM__PANEL_ROWS, TDM__PANEL_ROWS);
 }
 
-static void write_token(const tdm__matmul_job *job, size_t index, size_t n_rows, size_t token, const float *sums)
+static void copy_rows(float *to, const float *from, size_t n_rows)
 {
-    float *to = job->out + token * job->out_stride + index * TDM__PANEL_ROWS;
     if (n_rows == TDM__PANEL_ROWS) /* a size that is known becomes two or four moves */
-        memcpy(to, sums, TDM__PANEL_ROWS * sizeof to[0]);
+        memcpy(to, from, TDM__PANEL_ROWS * sizeof to[0]);
     else
-        memcpy(to, sums, n_rows * sizeof to[0]);
+        memcpy(to, from, n_rows * sizeof to[0]);
+}
+
+/* Where a token's results of a panel belong. */
+static float *out_of(const tdm__matmul_job *job, size_t token, const panel *p)
+{
+    return job->out + token * job->out_stride + p->index * TDM__PANEL_ROWS;
 }
 
 /* The rows behind the matrix's last one are no results. */
@@ -170,7 +179,7 @@ static void write_panel(const matmul_run *run, const tdm__matmul_job *job, const
         for (size_t r = 0; job->bias && r < n_rows; r++)
             p->acc[t][r] = job->bias[p->index * TDM__PANEL_ROWS + r] + p->acc[t][r];
         if (token < n_written)
-            write_token(job, p->index, n_rows, token, p->acc[t]);
+            copy_rows(out_of(job, token, p), p->acc[t], n_rows);
         else
             note_token(job, of, p->index, n_rows, token - n_written, p->acc[t]);
     }
@@ -188,15 +197,9 @@ static void add_terms(const part *of, const panel *p)
 static void gate_panel(const matmul_run *run, const tdm__matmul_job *job, const part *of, const panel *p)
 {
     _Alignas(64) float gate[TILE_LINES_MAX][TDM__PANEL_ROWS];
-    const float *from = job->out + of->first_token * job->out_stride + p->index * TDM__PANEL_ROWS;
-    const size_t n_rows = rows_of(p);
-    for (size_t t = 0; t < of->n_tokens; t++, from += job->out_stride)
-        if (n_rows == TDM__PANEL_ROWS) {
-            memcpy(gate[t], from, sizeof gate[t]);
-        } else {
-            memset(gate[t], 0, sizeof gate[t]);
-            memcpy(gate[t], from, n_rows * sizeof gate[t][0]);
-        }
+    memset(gate, 0, of->n_tokens * sizeof gate[0]);
+    for (size_t t = 0; t < of->n_tokens; t++)
+        copy_rows(gate[t], out_of(job, of->first_token + t, p), rows_of(p));
     run->kernels->silu_mul(gate[0], p->acc[0], p->acc[0], of->n_tokens * TDM__PANEL_ROWS);
 }
 
@@ -206,9 +209,7 @@ static void multiply_panel(const matmul_run *run, const tdm__matmul_job *job, co
 {
     _Alignas(64) float acc[TILE_LINES_MAX][TDM__PANEL_ROWS];
     panel p;
-    panel_get(run, w, index, &p);
-    p.acc = acc;
-    memset(acc, 0, of->n_tokens * p.lines_per_token * sizeof acc[0]);
+    panel_open(run, w, index, of, acc, &p);
     multiply_slabs(run, of, &p, 1, 0);
     add_terms(of, &p);
     if (job->gate && w == job->w)
@@ -221,12 +222,8 @@ static void multiply_pair(const matmul_run *run, const tdm__matmul_job *job, siz
 {
     _Alignas(64) float acc[2][TILE_LINES_MAX][TDM__PANEL_ROWS];
     panel p[2];
-    panel_get(run, job->gate ? job->gate : job->w, job->gate ? i : 2 * i, &p[0]);
-    panel_get(run, job->w, job->gate ? i : 2 * i + 1, &p[1]);
-    for (size_t j = 0; j < 2; j++) {
-        p[j].acc = acc[j];
-        memset(acc[j], 0, of->n_tokens * p[j].lines_per_token * sizeof acc[j][0]);
-    }
+    panel_open(run, job->gate ? job->gate : job->w, job->gate ? i : 2 * i, of, acc[0], &p[0]);
+    panel_open(run, job->w, job->gate ? i : 2 * i + 1, of, acc[1], &p[1]);
     multiply_slabs(run, of, p, 2, job->gate ? 0 : job->w->panel_bytes);
     add_terms(of, &p[0]);
     add_terms(of, &p[1]);

@@ -43,7 +43,7 @@ static inline vec vec_dot_8_signed(vec start, const vec *q, const int8_t *a)
 
 static inline vec vec_dot_words(vec start, vec w, const int16_t *a)
 {
-    return _mm512_add_epi32(start, _mm512_madd_epi16(w, vec_set1_words(a)));
+    return _mm512_add_epi32(start, _mm512_madd_epi16(w, vec_set1_bytes(a)));
 }
 
 #include "kernel/dot_template.h"

@@ -22,7 +22,7 @@ static inline vec vec_dot_8_signed(vec start, const vec *q, const int8_t *a) { r
 
 static inline vec vec_dot_words(vec start, vec w, const int16_t *a)
 {
-    return _mm512_dpwssd_epi32(start, w, vec_set1_words(a));
+    return _mm512_dpwssd_epi32(start, w, vec_set1_bytes(a));
 }
 
 #include "kernel/dot_template.h"

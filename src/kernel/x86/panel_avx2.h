@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernel/x86/sums_of_16.h"
+
 typedef struct vec {
     __m256i half[2]; /* rows 0 .. 7, 8 .. 15; 32 bits a row */
 } vec;
@@ -122,12 +124,7 @@ static inline void vec_f32_to_int8(vec_f32 a, vec_f32 b, int8_t *out, int32_t su
     __m256i high = _mm256_packs_epi32(_mm256_cvtps_epi32(b.half[0]), _mm256_cvtps_epi32(b.half[1]));
     __m256i q = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
     _mm256_storeu_si256((__m256i *)(void *)out, q);
-    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
-    __m256i s = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0x4e));
-    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0xb1));
-    sums[0] = _mm256_cvtsi256_si32(s);
-    sums[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1));
+    sums_of_16(q, sums);
 }
 
 /* 16 values, each of magnitude at most 32767, to the nearest integers. */

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernel/x86/sums_of_16.h"
+
 typedef __m512i vec;   /* 16 x 32 bits */
 typedef __m512 vec_f32; /* 16 x float */
 
@@ -55,16 +57,11 @@ static inline void vec_f32_to_int8(vec_f32 a, vec_f32 b, int8_t *out, int32_t su
     __m128i low = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)), high = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(b));
     __m256i q = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
     _mm256_storeu_si256((__m256i *)(void *)out, q);
-    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
-    __m256i s = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0x4e));
-    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0xb1));
-    sums[0] = _mm256_cvtsi256_si32(s);
-    sums[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1));
+    sums_of_16(q, sums);
 }
 
-/* 4 values to all rows. */
-static inline vec vec_set1_bytes(const int8_t *a)
+/* 4 bytes, or 2 words, to all rows. */
+static inline vec vec_set1_bytes(const void *a)
 {
     int32_t x;
     memcpy(&x, a, sizeof x);
@@ -75,14 +72,6 @@ static inline vec vec_set1_bytes(const int8_t *a)
 static inline void vec_f32_to_int16(vec_f32 a, int16_t *out)
 {
     _mm256_storeu_si256((__m256i *)(void *)out, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a)));
-}
-
-/* The same two words in every row. */
-static inline vec vec_set1_words(const int16_t *a)
-{
-    int32_t x;
-    memcpy(&x, a, sizeof x);
-    return _mm512_set1_epi32(x);
 }
 
 #endif
